@@ -1,0 +1,39 @@
+#ifndef COMMON_AUTH_TOKEN_H
+#define COMMON_AUTH_TOKEN_H
+
+#include "common/auth/principal.h"
+#include "common/crypto/sign.h"
+
+/* Access tokens: JWT as RFC 9068 profiles it (typ at+jwt, iss, sub, aud, exp, iat, jti, client_id, scope, plus sid, kind, org). */
+
+enum { TOKEN_BYTES_MAX = 2048, TOKEN_SKEW_S = 5 };
+
+struct token_key {
+	struct str kid;
+	struct key *key;
+};
+
+struct token_issuer {
+	struct str issuer;
+	struct str audience;
+};
+
+/** Signs p as an access token valid until p->expires_s. */
+MUST_USE enum err token_sign(struct arena *a, const struct token_issuer *i, const struct token_key *k, const struct principal *p, struct str jti, int64_t now_s, struct str *out);
+
+struct token_keys {
+	const struct token_key *items;
+	unsigned count;
+};
+
+/**
+ * Verifies signature, typ, alg (that of the key, never the token's choice), iss, aud, exp, nbf. jku/x5u/jwk headers are never followed; crit is refused.
+ * Fails: ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED. out borrows from the arena.
+ */
+MUST_USE enum err token_verify(struct arena *a, const struct token_issuer *i, const struct token_keys *keys, struct str token, int64_t now_s, struct principal *out);
+
+/** JWK Set text ⇄ keys; unknown key types are skipped. Keys are owned by the caller (key_free each). */
+MUST_USE enum err jwks_read(struct arena *a, struct str json, struct token_keys *out);
+MUST_USE enum err jwks_write(struct arena *a, const struct token_keys *keys, struct str *out);
+
+#endif

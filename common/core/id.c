@@ -1,0 +1,183 @@
+/* Identifiers: random bytes, UUIDv7, public codes, keyed hashes. */
+#include "common/core/id.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "common/core/check.h"
+#include "common/core/clock.h"
+
+static struct {
+	unsigned char bytes[1024];
+	size_t left;
+	bool fork_hook;
+} pool;
+
+static void drop_after_fork(void)
+{
+	pool.left = 0;
+}
+
+void id_random(void *out, size_t n)
+{
+	unsigned char *to = out;
+	if (!pool.fork_hook) {
+		pthread_atfork(NULL, NULL, drop_after_fork);
+		pool.fork_hook = true;
+	}
+	while (n) {
+		if (pool.left == 0) {
+			CHECK(getrandom(pool.bytes, sizeof pool.bytes, 0) == (ssize_t)sizeof pool.bytes);
+			pool.left = sizeof pool.bytes;
+		}
+		size_t part = n < pool.left ? n : pool.left;
+		pool.left -= part;
+		memcpy(to, pool.bytes + pool.left, part);
+		explicit_bzero(pool.bytes + pool.left, part);
+		to += part;
+		n -= part;
+	}
+}
+
+static const char hex_digits[] = "0123456789abcdef";
+
+void id_hex(const void *bytes, size_t n, char *out)
+{
+	const unsigned char *p = bytes;
+	for (size_t i = 0; i < n; i++) {
+		out[2 * i] = hex_digits[p[i] >> 4];
+		out[2 * i + 1] = hex_digits[p[i] & 15];
+	}
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9') return c - '0';
+	if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+	return -1;
+}
+
+bool id_unhex(struct str s, void *bytes, size_t n)
+{
+	unsigned char *to = bytes;
+	if (s.n != 2 * n) return false;
+	for (size_t i = 0; i < n; i++) {
+		int high = hex_value(s.p[2 * i]), low = hex_value(s.p[2 * i + 1]);
+		if (high < 0 || low < 0) return false;
+		to[i] = (unsigned char)(high << 4 | low);
+	}
+	return true;
+}
+
+void id_uuid7(char out[UUID_TEXT_BYTES])
+{
+	static uint64_t last_ms;
+	static uint16_t sequence;
+	unsigned char b[16];
+	char hex[32];
+	uint64_t ms = (uint64_t)clock_wall_us() / 1000;
+	id_random(b + 6, 10);
+	if (ms <= last_ms) { /* same millisecond, or the clock went back: count on (RFC 9562 6.2 method 1) */
+		ms = last_ms;
+		if (++sequence > 0xfff) {
+			sequence = 0;
+			ms++;
+		}
+	} else {
+		sequence = (uint16_t)((b[6] << 8 | b[7]) & 0x7ff);
+	}
+	last_ms = ms;
+	for (int i = 0; i < 6; i++) b[i] = (unsigned char)(ms >> (40 - 8 * i));
+	b[6] = (unsigned char)(0x70 | sequence >> 8);
+	b[7] = (unsigned char)sequence;
+	b[8] = (unsigned char)(0x80 | (b[8] & 0x3f));
+	id_hex(b, sizeof b, hex);
+	for (int from = 0, to = 0; from < 32; from++) {
+		if (from == 8 || from == 12 || from == 16 || from == 20) out[to++] = '-';
+		out[to++] = hex[from];
+	}
+}
+
+bool id_is_uuid(struct str s)
+{
+	if (s.n != UUID_TEXT_BYTES) return false;
+	for (size_t i = 0; i < s.n; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+		if (dash ? s.p[i] != '-' : hex_value(s.p[i]) < 0) return false;
+	}
+	return true;
+}
+
+static const char code_symbols[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+static int symbol_value(char c)
+{
+	const char *at = c ? strchr(code_symbols, c) : NULL;
+	return at ? (int)(at - code_symbols) : -1;
+}
+
+/* Luhn's sum modulo 32 over `n` symbols, the last one not doubled when `skip_last`. */
+static int luhn_sum(const char *p, size_t n, int factor)
+{
+	int sum = 0;
+	for (size_t i = n; i-- > 0; factor = 3 - factor) {
+		int addend = factor * symbol_value(p[i]);
+		sum += addend / 32 + addend % 32;
+	}
+	return sum % 32;
+}
+
+void id_public_code(char out[PUBLIC_CODE_BYTES])
+{
+	unsigned char random[PUBLIC_CODE_BYTES - 1];
+	id_random(random, sizeof random);
+	for (size_t i = 0; i < sizeof random; i++) out[i] = code_symbols[random[i] & 31];
+	out[sizeof random] = code_symbols[(32 - luhn_sum(out, sizeof random, 2)) % 32];
+}
+
+bool id_is_public_code(struct str s)
+{
+	if (s.n != PUBLIC_CODE_BYTES) return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (symbol_value(s.p[i]) < 0) return false;
+	return luhn_sum(s.p, s.n, 1) == 0;
+}
+
+static inline uint64_t rotl(uint64_t x, int by)
+{
+	return x << by | x >> (64 - by);
+}
+
+static inline void sip_round(uint64_t v[4])
+{
+	v[0] += v[1], v[1] = rotl(v[1], 13) ^ v[0], v[0] = rotl(v[0], 32);
+	v[2] += v[3], v[3] = rotl(v[3], 16) ^ v[2];
+	v[0] += v[3], v[3] = rotl(v[3], 21) ^ v[0];
+	v[2] += v[1], v[1] = rotl(v[1], 17) ^ v[2], v[2] = rotl(v[2], 32);
+}
+
+uint64_t id_hash(struct str s)
+{
+	static uint64_t key[2];
+	if (!key[0]) id_random(key, sizeof key), key[0] |= 1;
+	uint64_t v[4] = { key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d, key[0] ^ 0x6c7967656e657261,
+		key[1] ^ 0x7465646279746573 };
+	uint64_t word;
+	size_t i = 0;
+	for (; i + 8 <= s.n; i += 8) {
+		memcpy(&word, s.p + i, 8);
+		v[3] ^= word;
+		sip_round(v);
+		v[0] ^= word;
+	}
+	word = (uint64_t)s.n << 56;
+	if (s.n > i) memcpy(&word, s.p + i, s.n - i);
+	v[3] ^= word;
+	sip_round(v);
+	v[0] ^= word;
+	v[2] ^= 0xff;
+	for (int r = 0; r < 3; r++) sip_round(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}

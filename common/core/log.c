@@ -1,0 +1,134 @@
+/* JSON log lines, gathered per turn so that a request costs no system call of its own. */
+#include "common/core/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/core/buf.h"
+#include "common/core/clock.h"
+
+enum { LOG_BYTES_MAX = 1024 * 1024 };
+
+static struct {
+	struct buf out;
+	size_t line_start;
+	uint64_t lost;
+	int64_t prefix_ms; /* the millisecond that `prefix` was made for */
+	char prefix[RFC3339_BYTES];
+	size_t prefix_bytes;
+	const char *process;
+	enum log_level least;
+} state = { .out = { .max = LOG_BYTES_MAX }, .process = "-", .least = LOG_INFO };
+
+void log_init(const char *process, enum log_level least)
+{
+	state.process = process;
+	state.least = least;
+}
+
+bool log_wants(enum log_level level)
+{
+	return level >= state.least;
+}
+
+uint64_t log_lines_lost(void)
+{
+	return state.lost;
+}
+
+static void put_escaped(struct str s)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t start = 0;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		if (c >= 0x20 && c != '"' && c != '\\') continue;
+		buf_append(&state.out, s.p + start, i - start);
+		start = i + 1;
+		if (c == '"' || c == '\\') {
+			buf_char(&state.out, '\\');
+			buf_char(&state.out, (char)c);
+		} else {
+			char u[6] = { '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] };
+			buf_append(&state.out, u, sizeof u);
+		}
+	}
+	buf_append(&state.out, s.p + start, s.n - start);
+}
+
+void log_begin(enum log_level level, const char *msg)
+{
+	static const char *const names[] = { "debug", "info", "warn", "error" };
+	int64_t now_us = clock_wall_us();
+	if (now_us / 1000 != state.prefix_ms) {
+		state.prefix_ms = now_us / 1000;
+		state.prefix_bytes = clock_format_rfc3339(now_us, state.prefix);
+	}
+	state.line_start = state.out.n;
+	BUF_LIT(&state.out, "{\"time\":\"");
+	buf_append(&state.out, state.prefix, state.prefix_bytes);
+	BUF_LIT(&state.out, "\",\"level\":\"");
+	buf_str(&state.out, str_of(names[level]));
+	BUF_LIT(&state.out, "\",\"process\":\"");
+	buf_str(&state.out, str_of(state.process));
+	BUF_LIT(&state.out, "\",\"msg\":\"");
+	put_escaped(str_of(msg));
+	buf_char(&state.out, '"');
+}
+
+static void put_key(const char *key)
+{
+	BUF_LIT(&state.out, ",\"");
+	buf_str(&state.out, str_of(key));
+	BUF_LIT(&state.out, "\":");
+}
+
+void log_str(const char *key, struct str value)
+{
+	put_key(key);
+	buf_char(&state.out, '"');
+	put_escaped(value);
+	buf_char(&state.out, '"');
+}
+
+void log_int(const char *key, int64_t value)
+{
+	put_key(key);
+	buf_i64(&state.out, value);
+}
+
+void log_end(void)
+{
+	BUF_LIT(&state.out, "}\n");
+	if (!state.out.overflow) return;
+	state.out.n = state.line_start;
+	state.out.overflow = false;
+	state.lost++;
+}
+
+void log_line(enum log_level level, const char *msg, const char *detail_fmt, ...)
+{
+	char detail[2048];
+	va_list args;
+	if (!log_wants(level)) return;
+	va_start(args, detail_fmt);
+	int n = vsnprintf(detail, sizeof detail, detail_fmt, args);
+	va_end(args);
+	size_t bytes = n < 0 ? 0 : (size_t)n < sizeof detail ? (size_t)n : sizeof detail - 1;
+	log_begin(level, msg);
+	if (bytes) log_str("detail", str_span(detail, bytes));
+	log_end();
+}
+
+void log_flush(void)
+{
+	while (state.out.n) {
+		ssize_t n = write(STDERR_FILENO, state.out.p, state.out.n);
+		if (n < 0 && errno == EINTR) continue;
+		if (n <= 0) return;
+		buf_consume(&state.out, (size_t)n);
+	}
+	buf_reset(&state.out);
+}

@@ -1,0 +1,30 @@
+#ifndef COMMON_HTTP_MESSAGE_H
+#define COMMON_HTTP_MESSAGE_H
+
+#include "common/core/arena.h"
+#include "common/core/err.h"
+
+/* What a message is, free of how HTTP/1 writes it. Field names are kept as received and compared without case. */
+struct http_field {
+	struct str name;
+	struct str value;
+};
+
+struct http_fields {
+	const struct http_field *items;
+	unsigned count;
+};
+
+/** First value of the field, or absent. `name` in any case. */
+struct str http_get(struct http_fields f, struct str name);
+unsigned http_count(struct http_fields f, struct str name);
+/** True when a comma-separated list field has the member (case-insensitive, parameters ignored). */
+bool http_list_has(struct http_fields f, struct str name, struct str member);
+/** English if Accept-Language prefers it over Chinese; Chinese by default. */
+enum language http_language(struct http_fields f);
+/** Reason phrase; "" when unknown. */
+struct str http_reason(int status);
+/** True for a field that must not be passed on by a proxy: Connection, Keep-Alive, Proxy-*, TE, Trailer, Transfer-Encoding, Upgrade, and those that `connection` names. */
+bool http_is_hop_by_hop(struct str name, struct str connection);
+
+#endif

@@ -1,0 +1,49 @@
+#ifndef COMMON_NET_STREAM_H
+#define COMMON_NET_STREAM_H
+
+#include "common/net/loop.h"
+
+/* Byte streams over TCP or Unix sockets. Addresses: "127.0.0.1:8080", "[::1]:8080", "unix:/path". No name look-ups here. */
+struct stream;
+struct listener;
+
+struct stream_events {
+	/** Bytes arrived; borrowed until it returns. May call stream_close. */
+	void (*data)(void *arg, struct str bytes);
+	/** The peer finished sending (half-close); the stream can still write. NULL: treated as closed. */
+	void (*end)(void *arg);
+	/** Everything queued has been handed to the kernel. May be NULL. */
+	void (*drained)(void *arg);
+	/** Called once, last: after stream_close (ERR_NONE) or when the connection broke. The stream is gone afterwards. */
+	void (*closed)(void *arg, enum err why);
+};
+
+/**
+ * Listens. For each connection `accepted` gets a stream, which it must give events with stream_start.
+ * With `reuse_port`, several processes may share the port. Fails: ERR_IO (logged).
+ */
+MUST_USE enum err listener_open(struct loop *l, struct str address, bool reuse_port, void (*accepted)(void *arg, struct stream *s), void *arg, struct listener **out);
+/** The port that was bound (for ":0"); 0 for Unix sockets. */
+int listener_port(const struct listener *ln);
+void listener_close(struct listener *ln);
+
+/** Begins to connect; `connected` is called once, with ERR_NONE before any data, or an error followed by closed. */
+MUST_USE enum err stream_connect(struct loop *l, struct str address, void (*connected)(void *arg, enum err status), const struct stream_events *events, void *arg, struct stream **out);
+void stream_start(struct stream *s, const struct stream_events *events, void *arg);
+/** Text of the peer's address without port; "unix" for Unix sockets. */
+struct str stream_peer(const struct stream *s);
+/**
+ * Writes the parts with one writev if the kernel takes them; the rest is copied and written later.
+ * Fails: ERR_CLOSED; ERR_BUSY when more than `STREAM_PENDING_MAX` bytes would wait (nothing of this call was queued).
+ */
+enum { STREAM_PENDING_MAX = 16 * 1024 * 1024 };
+MUST_USE enum err stream_write(struct stream *s, const struct str *parts, unsigned count);
+size_t stream_pending(const struct stream *s);
+/** Stops or goes on reading: back-pressure. */
+void stream_pause(struct stream *s);
+void stream_resume(struct stream *s);
+/** Sends what is queued, then closes; `abort` drops what is queued and resets. */
+void stream_close(struct stream *s);
+void stream_abort(struct stream *s);
+
+#endif
