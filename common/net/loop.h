@@ -42,6 +42,7 @@ void timer_free(struct timer *t);
 enum { WATCH_READ = 1, WATCH_WRITE = 2, WATCH_ERROR = 4 };
 /** Readiness of somebody else's descriptor (libpq, hiredis, curl). WATCH_ERROR is reported when the poll itself failed. */
 struct watch;
+/** NULL (logged) when the descriptor cannot be polled. */
 struct watch *watch_new(struct loop *l, int fd, void (*fn)(void *arg, int events), void *arg);
 void watch_set(struct watch *w, int events);
 /** May be called inside the callback; never closes fd. */
@@ -55,6 +56,7 @@ void signal_watch(struct loop *l, int signo, void (*fn)(void *arg, int signo), v
  * Fails: ERR_BUSY when `WORK_QUEUE_MAX` jobs wait already.
  */
 enum { WORK_QUEUE_MAX = 64 };
-MUST_USE enum err work_submit(struct loop *l, void (*work)(void *arg), void (*done)(void *arg, enum err status), void *arg);
+MUST_USE enum err work_submit(
+    struct loop *l, void (*work)(void *arg), void (*done)(void *arg, enum err status), void *arg);
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef COMMON_NET_STREAM_H
 #define COMMON_NET_STREAM_H
 
+#include "common/core/buf.h"
 #include "common/net/loop.h"
 
 /* Byte streams over TCP or Unix sockets. Addresses: "127.0.0.1:8080", "[::1]:8080", "unix:/path". No name look-ups here. */
@@ -22,13 +23,15 @@ struct stream_events {
  * Listens. For each connection `accepted` gets a stream, which it must give events with stream_start.
  * With `reuse_port`, several processes may share the port. Fails: ERR_IO (logged).
  */
-MUST_USE enum err listener_open(struct loop *l, struct str address, bool reuse_port, void (*accepted)(void *arg, struct stream *s), void *arg, struct listener **out);
+MUST_USE enum err listener_open(struct loop *l, struct str address, bool reuse_port,
+    void (*accepted)(void *arg, struct stream *s), void *arg, struct listener **out);
 /** The port that was bound (for ":0"); 0 for Unix sockets. */
 int listener_port(const struct listener *ln);
 void listener_close(struct listener *ln);
 
 /** Begins to connect; `connected` is called once, with ERR_NONE before any data, or an error followed by closed. */
-MUST_USE enum err stream_connect(struct loop *l, struct str address, void (*connected)(void *arg, enum err status), const struct stream_events *events, void *arg, struct stream **out);
+MUST_USE enum err stream_connect(struct loop *l, struct str address, void (*connected)(void *arg, enum err status),
+    const struct stream_events *events, void *arg, struct stream **out);
 void stream_start(struct stream *s, const struct stream_events *events, void *arg);
 /** Text of the peer's address without port; "unix" for Unix sockets. */
 struct str stream_peer(const struct stream *s);
@@ -38,10 +41,17 @@ struct str stream_peer(const struct stream *s);
  */
 enum { STREAM_PENDING_MAX = 16 * 1024 * 1024 };
 MUST_USE enum err stream_write(struct stream *s, const struct str *parts, unsigned count);
+/**
+ * As stream_write, for one buffer: nothing is ever copied. If the kernel takes all, *b keeps its memory, emptied; else the memory
+ * becomes the stream's until it has been sent, and *b is as after buf_init.
+ */
+MUST_USE enum err stream_write_buf(struct stream *s, struct buf *b);
 size_t stream_pending(const struct stream *s);
 /** Stops or goes on reading: back-pressure. */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
+/** Sends what is queued, then tells the peer that nothing follows (half-close); reading goes on. */
+void stream_end(struct stream *s);
 /** Sends what is queued, then closes; `abort` drops what is queued and resets. */
 void stream_close(struct stream *s);
 void stream_abort(struct stream *s);
