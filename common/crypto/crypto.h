@@ -8,7 +8,10 @@
 
 enum { SHA256_BYTES = 32, AES_KEY_BYTES = 32, GCM_NONCE_BYTES = 12, GCM_TAG_BYTES = 16 };
 
+/** Idempotent; everything here calls it by itself. All functions of this folder may run in any thread. */
 void crypto_init(void);
+/** Random bytes for keys, salts and nonces: from the kernel, so safe in any thread and after fork. */
+void crypto_random(void *out, size_t n);
 
 void sha256(struct str data, unsigned char out[SHA256_BYTES]);
 void hmac_sha256(struct str key, struct str data, unsigned char out[SHA256_BYTES]);

@@ -6,7 +6,11 @@
 /* Asymmetric keys and signatures. */
 struct key;
 
-enum signature_alg { ALG_RS256 /* PKCS#1 v1.5, SHA-256 */, ALG_ES256 /* JOSE form: r||s, 64 bytes */, ALG_EDDSA /* Ed25519 */ };
+enum signature_alg {
+	ALG_RS256 /* PKCS#1 v1.5, SHA-256 */,
+	ALG_ES256 /* JOSE form: r||s, 64 bytes */,
+	ALG_EDDSA /* Ed25519 */
+};
 
 /** PEM private or public key (or certificate, whose public key is taken). key_free(NULL) is fine. */
 MUST_USE enum err key_read_pem(struct str pem, struct key **out);
@@ -19,7 +23,8 @@ MUST_USE enum err key_write_pem(struct arena *a, const struct key *k, bool priva
 /** Public JWK members without braces' surroundings: a JSON object text with kty, crv/n/e, alg, use, kid. */
 MUST_USE enum err key_write_jwk(struct arena *a, const struct key *k, struct str kid, struct str *out);
 /** From JWK members (decoded by the caller from JSON): kty "EC" P-256, "OKP" Ed25519, "RSA". Absent members are not needed for the kty. */
-MUST_USE enum err key_read_jwk(struct str kty, struct str crv, struct str x, struct str y, struct str n, struct str e, struct key **out);
+MUST_USE enum err key_read_jwk(
+    struct str kty, struct str crv, struct str x, struct str y, struct str n, struct str e, struct key **out);
 
 MUST_USE enum err key_sign(struct arena *a, const struct key *k, struct str data, struct str *signature);
 /** ERR_NONE only for a right signature. RSA keys under 2048 bits are refused when read. */
