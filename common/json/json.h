@@ -9,7 +9,7 @@ struct json;
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
-enum { JSON_DEPTH_MAX = 32 };
+enum { JSON_DEPTH_MAX = 32, JSON_DEPTH_LIMIT = 128 }; /* what requests may have; what json_read can be asked for */
 
 struct json_error {
 	const char *code; /* static: "utf8", "depth", "duplicate-key", "number", "syntax", "trailing", "nul", "memory" */
@@ -18,6 +18,8 @@ struct json_error {
 
 /**
  * Strict scan (RFC 8259 grammar, UTF-8, no \u0000, depth, no duplicate keys, nothing after the value), then cJSON in the arena.
+ * Numbers have at most 63 bytes, an exponent within ±999 and a finite double. `text` is not referred to afterwards.
+ * Units: a scalar has depth 0, [] has depth 1; depth_max ≤ JSON_DEPTH_LIMIT. `error` may be NULL.
  * Fails: ERR_MALFORMED_JSON with *error filled; ERR_MEMORY when the arena is full.
  */
 MUST_USE enum err json_read(struct arena *a, struct str text, unsigned depth_max, const struct json **out, struct json_error *error);
@@ -43,6 +45,8 @@ const struct json *json_next(const struct json *v);
 struct str json_key(const struct json *member);
 /** JSON Schema equality: numbers by value, objects without order. */
 bool json_equal(const struct json *a, const struct json *b);
+/** Equal values have equal hashes; keyed per process. */
+uint64_t json_hash(const struct json *v);
 /** Member as string / int64 / bool with a fallback when it is missing or of another type. */
 struct str json_get_str(const struct json *object, const char *name);
 int64_t json_get_i64(const struct json *object, const char *name, int64_t fallback);
@@ -50,7 +54,8 @@ bool json_get_bool(const struct json *object, const char *name, bool fallback);
 /** Follows a JSON Pointer (RFC 6901); NULL when nothing is there. */
 const struct json *json_pointer(const struct json *root, struct str pointer);
 
-/* Building, for readers of other notations (YAML). Strings are copied. */
+/* Building, for readers of other notations (YAML, forms). Strings are copied and must be UTF-8 without NUL; a literal must be a JSON
+ * number. NULL when the arena is full; NULL parts are ignored, so that the arena's overflow can be checked once. */
 struct json *json_new_object(struct arena *a);
 struct json *json_new_array(struct arena *a);
 struct json *json_new_string(struct arena *a, struct str s);

@@ -5,7 +5,7 @@
 
 struct json;
 
-enum { JSON_WRITE_DEPTH_MAX = 40 };
+enum { JSON_WRITE_DEPTH_MAX = 40 }; /* deeper output fails the buffer */
 
 /** Streams JSON text into a buffer: commas, keys and escapes are its business. Sticky like the buffer: check buf_ok once. */
 struct json_writer {

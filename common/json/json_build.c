@@ -1,0 +1,83 @@
+/* Building trees node by node, for readers of other notations. The arena may run full: then nodes are NULL, adding is a no-op,
+ * and the arena's sticky overflow tells. */
+#include "common/json/json.h"
+
+#include <stdlib.h>
+
+#include "common/json/json_node.h"
+
+static struct json *new_node(struct arena *a, int type)
+{
+	cJSON *n = ARENA_NEW(a, cJSON);
+	if (n) n->type = type;
+	return (struct json *)(void *)n;
+}
+
+static struct json *new_text(struct arena *a, int type, struct str s)
+{
+	CHECK(s.n < INT32_MAX);
+	struct json *v = new_node(a, type);
+	char *bytes = arena_alloc(a, s.n + 1);
+	if (!v || !bytes) return NULL;
+	if (s.n) memcpy(bytes, s.p, s.n);
+	json_node_mutable(v)->valuestring = bytes;
+	json_node_mutable(v)->valueint = (int)s.n;
+	return v;
+}
+
+struct json *json_new_object(struct arena *a)
+{
+	return new_node(a, cJSON_Object);
+}
+
+struct json *json_new_array(struct arena *a)
+{
+	return new_node(a, cJSON_Array);
+}
+
+struct json *json_new_string(struct arena *a, struct str s)
+{
+	CHECK(!s.n || !memchr(s.p, 0, s.n));
+	return new_text(a, cJSON_String, s);
+}
+
+struct json *json_new_number(struct arena *a, struct str literal)
+{
+	struct json *v = new_text(a, cJSON_Number, literal);
+	if (v) json_node_mutable(v)->valuedouble = strtod(json_node(v)->valuestring, NULL);
+	return v;
+}
+
+struct json *json_new_bool(struct arena *a, bool b)
+{
+	return new_node(a, b ? cJSON_True : cJSON_False);
+}
+
+struct json *json_new_null(struct arena *a)
+{
+	return new_node(a, cJSON_NULL);
+}
+
+void json_append(struct json *array, struct json *item)
+{
+	cJSON *to = json_node_mutable(array), *node = json_node_mutable(item);
+	if (!to || !node) return;
+	if (to->child) {
+		node->prev = to->child->prev;
+		node->prev->next = node;
+	} else {
+		to->child = node;
+	}
+	to->child->prev = node;
+	to->valueint++;
+}
+
+void json_add(struct arena *a, struct json *object, struct str name, struct json *value)
+{
+	if (!object || !value) return;
+	char *copy = arena_alloc(a, name.n + 1);
+	if (!copy) return;
+	if (name.n) memcpy(copy, name.p, name.n);
+	json_node_mutable(value)->string = copy;
+	json_append(object, value);
+}
