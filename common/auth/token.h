@@ -18,7 +18,7 @@ struct token_issuer {
 	struct str audience;
 };
 
-/** Signs p as an access token valid until p->expires_s. */
+/** Signs p as an access token valid until p->expires_s. ERR_SYNTAX: not a valid, known principal, or no jti; longer than TOKEN_BYTES_MAX. */
 MUST_USE enum err token_sign(struct arena *a, const struct token_issuer *i, const struct token_key *k, const struct principal *p, struct str jti, int64_t now_s, struct str *out);
 
 struct token_keys {
@@ -27,13 +27,21 @@ struct token_keys {
 };
 
 /**
- * Verifies signature, typ, alg (that of the key, never the token's choice), iss, aud, exp, nbf. jku/x5u/jwk headers are never followed; crit is refused.
+ * Verifies signature, typ, alg (that of the key that kid names, never the token's choice), iss, aud, exp, iat, nbf. The header may
+ * hold alg, typ and kid only: crit, b64, jwk, jku, x5u and whatever else is refused. TOKEN_SKEW_S of leeway on all times.
  * Fails: ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED. out borrows from the arena.
  */
 MUST_USE enum err token_verify(struct arena *a, const struct token_issuer *i, const struct token_keys *keys, struct str token, int64_t now_s, struct principal *out);
 
-/** JWK Set text ⇄ keys; unknown key types are skipped. Keys are owned by the caller (key_free each). */
+enum { JWKS_KEYS_MAX = 16, JWKS_BYTES_MAX = 64 * 1024 };
+/**
+ * JWK Set text ⇄ keys. Keys of other types or curves, for other uses, or without kid are skipped; a malformed one of a known type,
+ * a private one, or two with the same kid spoil the set (ERR_SYNTAX, nothing to free). Keys are owned by the caller (jwks_free).
+ * Written are the public parts only.
+ */
 MUST_USE enum err jwks_read(struct arena *a, struct str json, struct token_keys *out);
 MUST_USE enum err jwks_write(struct arena *a, const struct token_keys *keys, struct str *out);
+/** key_free for each; the set is empty afterwards. */
+void jwks_free(struct token_keys *keys);
 
 #endif
