@@ -1,0 +1,3 @@
+-- shape: one
+-- tx: write
+select refund_settle(:flow.out_refund_no::text, :flow.state::text, :flow.refund_id::text, :flow.amount_fen::bigint, :flow.at::timestamptz) as state

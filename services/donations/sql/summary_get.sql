@@ -1,0 +1,8 @@
+-- shape: one
+-- tx: read
+-- Everything there is, at one moment, from one statement.
+select coalesce(sum(m.payment_fen), 0)::bigint as received_fen, coalesce(sum(m.refund_fen), 0)::bigint as refunded_fen,
+       coalesce(sum(m.payment_fen - m.refund_fen), 0)::bigint as net_fen, coalesce(sum(m.payment_count), 0)::bigint as gift_count,
+       count(*) filter (where c.state <> 'DRAFT') as campaign_count, count(*) filter (where c.state = 'OPEN') as open_campaign_count,
+       now() as as_of
+from campaign c left join campaign_money m on m.campaign_id = c.id

@@ -1,0 +1,3 @@
+-- shape: one
+-- tx: write
+select totals_fold() as folded
