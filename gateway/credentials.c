@@ -1,0 +1,279 @@
+/*
+ * The memory of verified credentials: one bounded LRU for tokens (by the whole token) and one for API keys (by SHA-256, so that
+ * no key is kept). An entry holds the caller's principal and its sealed identity, made anew every 30 s of use. Expiry and
+ * revocation are checked on every use; a change of keys flushes all.
+ */
+#include "gateway/credentials.h"
+
+#include <stdlib.h>
+
+#include "common/core/clock.h"
+#include "common/core/id.h"
+#include "common/core/map.h"
+#include "gateway/api_keys.h"
+
+enum { PARTS_BYTES_MAX = 1024, SEALED_BYTES_MAX = 1408, RESEAL_S = 30 };
+
+/* What is remembered of one credential. Strings are offsets into `text`: subject, organization, scopes, session, client. */
+enum { PART_COUNT = 5 };
+struct memory {
+	bool filled;
+	enum err verdict; /* ERR_NONE, or the refusal remembered */
+	enum principal_kind kind;
+	int64_t expires_s; /* of the credential */
+	int64_t fresh_s; /* API keys: ask again after this */
+	int64_t sealed_until_s;
+	uint16_t part_bytes[PART_COUNT]; /* UINT16_MAX: absent */
+	uint16_t sealed_bytes;
+	char text[PARTS_BYTES_MAX];
+	char sealed[SEALED_BYTES_MAX];
+};
+
+struct credentials {
+	const struct str *seal_key;
+	struct keyring *keyring;
+	struct revocations *revocations;
+	struct api_keys *api_keys;
+	struct token_issuer issuer;
+	struct lru tokens;
+	struct lru keys;
+	struct memory anonymous;
+	uint64_t *hits;
+	uint64_t *misses;
+};
+
+static struct str *parts_of(struct principal *p, unsigned i)
+{
+	struct str *const parts[PART_COUNT] = { &p->subject, &p->organization, &p->scopes, &p->session, &p->client };
+	return parts[i];
+}
+
+/* False when it does not fit: then it is not remembered. */
+static bool memory_fill(struct memory *m, const struct principal *from)
+{
+	struct principal p = *from;
+	size_t n = 0;
+	*m = (struct memory){ .kind = p.kind, .expires_s = p.expires_s };
+	for (unsigned i = 0; i < PART_COUNT; i++) {
+		struct str part = *parts_of(&p, i);
+		m->part_bytes[i] = part.p ? (uint16_t)part.n : UINT16_MAX;
+		if (part.n > sizeof m->text - n) return false;
+		if (part.n) memcpy(m->text + n, part.p, part.n);
+		n += part.n;
+	}
+	m->filled = true;
+	return true;
+}
+
+static void memory_principal(const struct memory *m, const char *text, struct principal *out)
+{
+	size_t at = 0;
+	*out = (struct principal){ .kind = m->kind, .expires_s = m->expires_s };
+	for (unsigned i = 0; i < PART_COUNT; i++) {
+		if (m->part_bytes[i] == UINT16_MAX) continue;
+		*parts_of(out, i) = str_span(text + at, m->part_bytes[i]);
+		at += m->part_bytes[i];
+	}
+}
+
+static size_t memory_text_bytes(const struct memory *m)
+{
+	size_t n = 0;
+	for (unsigned i = 0; i < PART_COUNT; i++) n += m->part_bytes[i] == UINT16_MAX ? 0 : m->part_bytes[i];
+	return n;
+}
+
+/* Seals anew when the last seal is old; false when it does not fit. */
+static bool memory_seal(struct memory *m, struct str key, struct arena *a, int64_t now_s)
+{
+	struct principal p;
+	if (m->sealed_bytes && now_s <= m->sealed_until_s) return true;
+	memory_principal(m, m->text, &p);
+	struct str sealed = identity_seal(a, key, &p, now_s);
+	if (!sealed.p || sealed.n > sizeof m->sealed) return false;
+	memcpy(m->sealed, sealed.p, sealed.n);
+	m->sealed_bytes = (uint16_t)sealed.n;
+	m->sealed_until_s = now_s + RESEAL_S;
+	return true;
+}
+
+/* Copies into the arena, since the entry may be evicted while the request waits. */
+static enum err memory_give(struct memory *m, struct str key, struct arena *a, int64_t now_s, struct caller *out)
+{
+	size_t text_bytes = memory_text_bytes(m);
+	if (!memory_seal(m, key, a, now_s)) return ERR_MEMORY;
+	char *copy = arena_alloc(a, text_bytes + m->sealed_bytes + 1);
+	if (!copy) return ERR_MEMORY;
+	memcpy(copy, m->text, text_bytes);
+	memcpy(copy + text_bytes, m->sealed, m->sealed_bytes);
+	memory_principal(m, copy, &out->principal);
+	out->identity = str_span(copy + text_bytes, m->sealed_bytes);
+	return ERR_NONE;
+}
+
+static enum err give_large(
+    struct credentials *c, struct arena *a, const struct principal *p, int64_t now_s, struct caller *out)
+{
+	out->principal = *p;
+	out->identity = identity_seal(a, *c->seal_key, p, now_s);
+	if (out->identity.p) return ERR_NONE;
+	return a->overflow ? ERR_MEMORY : ERR_TOKEN_INVALID; /* a principal that cannot be sealed is none */
+}
+
+/* Expiry and revocation: asked at every use. */
+static enum err check_alive(struct credentials *c, const struct principal *p, int64_t now_s)
+{
+	if (p->expires_s && now_s >= p->expires_s) return ERR_TOKEN_EXPIRED; /* no leeway: the identity ends with it */
+	return revocations_has(c->revocations, p->session, now_s) ? ERR_TOKEN_INVALID : ERR_NONE;
+}
+
+static enum err use_memory(struct credentials *c, struct memory *m, struct arena *a, int64_t now_s, struct caller *out)
+{
+	struct principal p;
+	if (m->verdict != ERR_NONE) return m->verdict;
+	memory_principal(m, m->text, &p);
+	TRY(check_alive(c, &p, now_s));
+	return memory_give(m, *c->seal_key, a, now_s, out);
+}
+
+enum err credentials_anonymous(struct credentials *c, struct arena *a, int64_t now_s, struct caller *out)
+{
+	return memory_give(&c->anonymous, *c->seal_key, a, now_s, out);
+}
+
+bool credentials_knows_token(struct credentials *c, struct str token)
+{
+	return lru_get(&c->tokens, token) != NULL;
+}
+
+enum err credentials_token(struct credentials *c, struct arena *a, struct str token, int64_t now_s, struct caller *out)
+{
+	struct principal p;
+	if (token.n > TOKEN_BYTES_MAX) return ERR_TOKEN_INVALID;
+	struct memory *m = lru_get(&c->tokens, token);
+	if (m) {
+		++*c->hits;
+		return use_memory(c, m, a, now_s, out);
+	}
+	++*c->misses;
+	TRY(keyring_verify(c->keyring, a, &c->issuer, token, now_s, &p));
+	TRY(check_alive(c, &p, now_s));
+	m = lru_put(&c->tokens, token);
+	if (m && memory_fill(m, &p) && memory_seal(m, *c->seal_key, a, now_s))
+		return memory_give(m, *c->seal_key, a, now_s, out);
+	if (m) lru_remove(&c->tokens, token);
+	return give_large(c, a, &p, now_s, out);
+}
+
+enum err credentials_api_key(struct credentials *c, struct arena *a, struct str key, int64_t now_s, struct caller *out)
+{
+	char hex[API_KEY_HEX_BYTES];
+	if (!api_keys_well_formed(key)) return ERR_TOKEN_INVALID;
+	api_keys_hash(key, hex);
+	struct memory *m = lru_get(&c->keys, str_span(hex, sizeof hex));
+	if (!m || now_s > m->fresh_s) return ERR_RETRY;
+	++*c->hits;
+	return use_memory(c, m, a, now_s, out);
+}
+
+enum err credentials_resolve(struct credentials *c, struct str key, struct credential_wait *w)
+{
+	++*c->misses;
+	return api_keys_ask(c->api_keys, key, w);
+}
+
+/* Called by api_keys.c with what the identity service said. `p` is NULL for "no such key". */
+static void learn_api_key(void *arg, struct str hex, const struct principal *p, int64_t fresh_s)
+{
+	struct credentials *c = arg;
+	struct memory *m = lru_put(&c->keys, hex);
+	if (!m) return;
+	if (!p)
+		*m = (struct memory){ .filled = true, .verdict = ERR_TOKEN_INVALID };
+	else if (!memory_fill(m, p))
+		*m = (struct memory){ .filled = true, .verdict = ERR_INTERNAL };
+	m->fresh_s = fresh_s;
+}
+
+static void init_caches(struct credentials *c)
+{
+	struct principal nobody = { .kind = PRINCIPAL_ANONYMOUS };
+	lru_init(&c->tokens, TOKENS_MAX, TOKEN_BYTES_MAX, sizeof(struct memory));
+	lru_init(&c->keys, API_KEYS_MAX, API_KEY_HEX_BYTES, sizeof(struct memory));
+	CHECK(memory_fill(&c->anonymous, &nobody));
+}
+
+void credentials_flush(struct credentials *c)
+{
+	lru_free(&c->tokens);
+	lru_free(&c->keys);
+	init_caches(c);
+}
+
+static double read_held(void *arg)
+{
+	struct credentials *c = arg;
+	return (double)(c->tokens.count + c->keys.count);
+}
+
+struct credentials *credentials_new(struct internal *internal, struct keyring *keyring, struct revocations *revocations,
+    const struct token_issuer *issuer, struct metrics *metrics)
+{
+	struct credentials *c = calloc(1, sizeof *c);
+	struct metric_label hit = { "outcome", STR("hit") }, miss = { "outcome", STR("miss") };
+	CHECK(c != NULL);
+	c->seal_key = internal->seal_key;
+	c->keyring = keyring;
+	c->revocations = revocations;
+	c->issuer = *issuer;
+	c->api_keys = api_keys_new(internal, learn_api_key, c);
+	init_caches(c);
+	c->hits = metrics_counter(metrics, "yg_auth_cache_total", "Credentials looked up in memory.", &hit, 1);
+	c->misses = metrics_counter(metrics, "yg_auth_cache_total", "Credentials looked up in memory.", &miss, 1);
+	metrics_gauge_fn(metrics, "yg_auth_cache_entries", "Credentials remembered.", NULL, 0, read_held, c);
+	return c;
+}
+
+void credentials_free(struct credentials *c)
+{
+	if (!c) return;
+	api_keys_free(c->api_keys);
+	lru_free(&c->tokens);
+	lru_free(&c->keys);
+	free(c);
+}
+
+/* ── what the client shows ── */
+
+static bool take_scheme(struct str value, struct str scheme, struct str *secret)
+{
+	if (value.n <= scheme.n || value.p[scheme.n] != ' ' || !str_eq_ci(str_span(value.p, scheme.n), scheme))
+		return false;
+	*secret = str_trim(str_from(value, scheme.n + 1));
+	return true;
+}
+
+enum err credential_read(struct http_fields fields, struct credential *out)
+{
+	struct str authorization = STR_NONE, api_key = STR_NONE;
+	unsigned given = 0;
+	*out = (struct credential){ .kind = CREDENTIAL_NONE };
+	for (unsigned i = 0; i < fields.count; i++) {
+		struct str name = fields.items[i].name;
+		if (name.n == 13 && str_eq_ci(name, STR("authorization")))
+			authorization = fields.items[i].value, given++;
+		else if (name.n == 9 && str_eq_ci(name, STR("x-api-key")))
+			api_key = str_trim(fields.items[i].value), given++;
+	}
+	if (given == 0) return ERR_NONE;
+	if (given > 1) return ERR_MALFORMED_REQUEST;
+	if (api_key.p)
+		*out = (struct credential){ CREDENTIAL_API_KEY, api_key };
+	else if (take_scheme(authorization, STR("Bearer"), &out->secret))
+		out->kind = CREDENTIAL_TOKEN;
+	else if (take_scheme(authorization, STR("ApiKey"), &out->secret))
+		out->kind = CREDENTIAL_API_KEY;
+	else
+		*out = (struct credential){ CREDENTIAL_OTHER, authorization };
+	return ERR_NONE;
+}

@@ -1,0 +1,18 @@
+#ifndef GATEWAY_FIELDS_H
+#define GATEWAY_FIELDS_H
+
+#include "common/http/message.h"
+
+/* Which fields cross the gateway. Pure. */
+
+/** Members of all Connection fields as one list, in the arena if there are several; absent when only "close" and "keep-alive" are named. */
+struct str fields_connection(struct arena *a, struct http_fields fields);
+/**
+ * True when a client's field goes on to the service. Hop-by-hop fields do not, nor does anything the gateway itself says
+ * (X-Yangguang-*, X-Forwarded-*, trace, credentials): a client cannot forge it.
+ */
+bool fields_pass_request(struct str name, struct str connection);
+/** True when a service's field goes on to the client as it is; false too for those the server writes itself (Date, Content-Length, …). */
+bool fields_pass_reply(struct str name, struct str connection);
+
+#endif

@@ -1,0 +1,121 @@
+/*
+ * forward: one head in one buffer, one send. HEAD goes as GET, so that the client gets the true Content-Length. The answer comes
+ * back in the same turn it is passed on in; it is never stored.
+ */
+#include "gateway/request.h"
+
+#include "gateway/fields.h"
+
+/* Credentials end at the gateway; only client_secret_basic of public operations (/oauth/token) is the service's to read. */
+static bool passes_basic(const struct request *r)
+{
+	return r->operation->access == ACCESS_PUBLIC && r->credential.kind == CREDENTIAL_OTHER &&
+	       r->credential.secret.n > 6 && str_eq_ci(str_span(r->credential.secret.p, 6), STR("basic "));
+}
+
+static void put_field(struct buf *out, struct str name, struct str value)
+{
+	buf_str(out, name);
+	BUF_LIT(out, ": ");
+	buf_str(out, value);
+	BUF_LIT(out, "\r\n");
+}
+
+static void put_client_fields(struct buf *out, struct request *r)
+{
+	struct http_fields fields = r->x->fields;
+	struct str connection = fields_connection(&r->x->arena, fields);
+	for (unsigned i = 0; i < fields.count; i++)
+		if (fields_pass_request(fields.items[i].name, connection))
+			put_field(out, fields.items[i].name, fields.items[i].value);
+	if (passes_basic(r)) put_field(out, STR("Authorization"), r->credential.secret);
+}
+
+static void put_own_fields(struct buf *out, struct request *r, int64_t left_ms)
+{
+	char parent[TRACEPARENT_BYTES];
+	trace_format(&r->trace, parent);
+	put_field(out, STR("X-Yangguang-Identity"), r->caller.identity);
+	put_field(out, STR("X-Request-Id"), str_span(r->id, sizeof r->id));
+	put_field(out, STR("traceparent"), str_span(parent, sizeof parent));
+	if (r->trace.state.n) put_field(out, STR("tracestate"), r->trace.state);
+	put_field(out, STR("X-Forwarded-For"), r->x->peer);
+	put_field(out, STR("X-Forwarded-Proto"), r->gateway->forwarded_proto);
+	if (r->x->host.n) put_field(out, STR("X-Forwarded-Host"), r->x->host);
+	BUF_LIT(out, "X-Yangguang-Deadline-Ms: ");
+	buf_i64(out, left_ms);
+	BUF_LIT(out, "\r\n");
+}
+
+static bool has_body(struct str method, struct str body)
+{
+	return body.n || str_eq(method, STR("POST")) || str_eq(method, STR("PUT")) || str_eq(method, STR("PATCH"));
+}
+
+static void build_head(struct buf *out, struct request *r, struct str method, int64_t left_ms)
+{
+	struct http_exchange *x = r->x;
+	buf_str(out, method);
+	buf_char(out, ' ');
+	buf_str(out, r->path);
+	if (x->query.p) {
+		buf_char(out, '?');
+		buf_str(out, x->query);
+	}
+	BUF_LIT(out, " HTTP/1.1\r\nHost: ");
+	buf_str(out, r->operation->service);
+	BUF_LIT(out, "\r\n");
+	put_own_fields(out, r, left_ms);
+	put_client_fields(out, r);
+	if (has_body(method, x->body)) {
+		BUF_LIT(out, "Content-Length: ");
+		buf_i64(out, (int64_t)x->body.n);
+		BUF_LIT(out, "\r\n");
+	}
+	BUF_LIT(out, "\r\n");
+}
+
+/* What the client hears of a failure behind the gateway. */
+static enum next fail_upstream(struct request *r, enum err e)
+{
+	switch ((int)e) {
+	case ERR_TIMEOUT:
+		return request_fail(r, ERR_TIMEOUT);
+	case ERR_BAD_UPSTREAM:
+	case ERR_CLOSED:
+		return request_fail(r, ERR_BAD_UPSTREAM);
+	case ERR_BUSY:
+		r->problem.retry_after_s = 1;
+		return request_fail(r, ERR_BUSY);
+	default:
+		r->problem.retry_after_s = 1;
+		return request_fail(r, ERR_SAFE_RETRY_LATER);
+	}
+}
+
+static void answered(void *arg, enum err status, const struct http_reply *reply)
+{
+	struct request *r = arg;
+	if (status != ERR_NONE)
+		(void)fail_upstream(r, status);
+	else
+		r->reply = reply;
+	steps_run(r, AT_ANSWER);
+}
+
+enum next forward_send(struct request *r)
+{
+	struct gateway *g = r->gateway;
+	struct upstream *to = r->plan->operations[r->operation->index].upstream;
+	struct upstream_call *call;
+	bool get = r->x->head || str_eq(r->method, STR("GET"));
+	bool safe = get || http_get(r->x->fields, STR("idempotency-key")).p;
+	int64_t left_ms = r->deadline_ms - loop_now_ms(g->loop);
+	if (left_ms <= 0) return request_fail(r, ERR_TIMEOUT);
+	buf_reset(&g->scratch);
+	build_head(&g->scratch, r, r->x->head ? STR("GET") : r->method, left_ms);
+	if (!buf_ok(&g->scratch)) return request_fail(r, ERR_HEADERS_TOO_LARGE);
+	enum err e =
+	    upstream_send(to, buf_view(&g->scratch), r->x->body, false, safe, r->deadline_ms, answered, r, &call);
+	return e == ERR_NONE ? NEXT_WAIT : fail_upstream(r, e);
+}

@@ -1,0 +1,43 @@
+#ifndef GATEWAY_GATEWAY_H
+#define GATEWAY_GATEWAY_H
+
+#include "common/http/server.h"
+#include "common/service/private_listener.h"
+#include "gateway/cors.h"
+#include "gateway/credentials.h"
+#include "gateway/plan.h"
+#include "gateway/settings.h"
+
+/** One gateway process: what all its requests share. */
+struct gateway {
+	struct settings settings;
+	struct arena boot;
+	struct loop *loop;
+	struct metrics *metrics;
+	struct private_listener *private_listener;
+	struct http_server *server;
+	struct upstreams *upstreams;
+	struct plan *plan; /* the present one; each request holds a share of the one it began under */
+	struct cors cors;
+	struct arena seal_arena;
+	struct str seal_key;
+	struct internal internal;
+	struct keyring *keyring;
+	struct revocations *revocations;
+	struct credentials *credentials;
+	struct str forwarded_proto;
+	struct buf scratch; /* for one head or one problem at a time */
+	struct loop_task log_flush;
+	struct timer *drain_timer;
+	struct operation_metrics unmatched; /* requests that met no operation */
+	struct operation_metrics pages;     /* the gateway's own */
+	int64_t *in_flight;
+	uint64_t *bytes_in;
+	uint64_t *bytes_out;
+	bool draining;
+};
+
+/** Serves until SIGTERM or SIGINT has drained it. Worker 0 alone, or one of several that share the port. Returns the exit status. */
+int gateway_run(unsigned worker);
+
+#endif

@@ -1,0 +1,34 @@
+#ifndef GATEWAY_PLAN_H
+#define GATEWAY_PLAN_H
+
+#include "common/contract/contract.h"
+#include "common/service/metrics.h"
+#include "gateway/upstreams.h"
+
+/* What the contracts say, made ready for requests: immutable, counted, replaced as a whole on SIGHUP. */
+
+struct operation_plan { /* by operation->index */
+	struct upstream *upstream;
+	struct operation_metrics metrics;
+	int64_t timeout_ms;
+};
+
+struct plan {
+	struct arena arena;
+	unsigned references;
+	const struct contract *contract;
+	struct operation_plan *operations;
+	struct str openapi; /* the merged public contract, JSON */
+	struct str openapi_etag;
+};
+
+/** Loads all contracts of `proto` and links them with the upstreams. Every fault is logged; ERR_CONFIG and nothing is changed. */
+MUST_USE enum err plan_load(const char *proto, struct upstreams *upstreams, struct metrics *metrics, struct str public_url, struct plan **out);
+/** Takes part in its ownership / gives up a part; the last one frees. */
+struct plan *plan_share(struct plan *p);
+void plan_release(struct plan *p);
+
+/** Methods that outsiders may use on a path ("GET, HEAD, OPTIONS, POST"); absent when there is none. Internal operations do not exist here. */
+struct str plan_allowed_methods(const struct plan *p, struct arena *a, struct str path);
+
+#endif

@@ -1,0 +1,40 @@
+/* record: counters and one line in the access log. Templates and names only: no raw path, no query, no header of the client. */
+#include "gateway/request.h"
+
+#include "common/core/clock.h"
+
+static struct str method_name(const struct request *r)
+{
+	return str_list_has(STR("GET HEAD POST PUT PATCH DELETE OPTIONS"), ' ', r->method) ? r->method : STR("-");
+}
+
+static struct str operation_name(const struct request *r)
+{
+	if (r->operation) return r->operation->id;
+	return r->metrics == &r->gateway->pages ? STR("page") : STR("unmatched");
+}
+
+enum next record_write(struct request *r)
+{
+	struct gateway *g = r->gateway;
+	int64_t duration_ns = clock_mono_ns() - r->x->received_ns;
+	operation_metrics_count(r->metrics, r->sent_status, duration_ns);
+	*g->bytes_in += r->x->body.n;
+	*g->bytes_out += r->sent_bytes;
+	loop_push(g->loop, PHASE_LAST, &g->log_flush);
+	if (!log_wants(LOG_INFO)) return NEXT_STEP;
+	log_begin(LOG_INFO, "request");
+	log_str("method", method_name(r));
+	log_str("operation", operation_name(r));
+	log_str("path", r->operation ? r->operation->path : STR("-"));
+	log_int("status", r->sent_status);
+	log_int("duration_us", duration_ns / 1000);
+	log_int("bytes", (int64_t)r->sent_bytes);
+	log_str("request_id", str_span(r->id, sizeof r->id));
+	log_str("trace_id", str_span(r->trace.trace_id, sizeof r->trace.trace_id));
+	log_str("kind", r->known ? principal_kind_name(r->caller.principal.kind) : STR("unknown"));
+	log_str("address", r->x->peer);
+	if (r->problem.err != ERR_NONE) log_str("problem", err_info(r->problem.err)->slug);
+	log_end();
+	return NEXT_STEP;
+}

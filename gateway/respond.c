@@ -1,0 +1,121 @@
+/* respond: the service's answer, the gateway's own, or a problem, with the fields that every answer carries. */
+#include "gateway/request.h"
+
+#include "common/http/problem.h"
+#include "gateway/fields.h"
+
+enum { OWN_FIELDS_MAX = 12 };
+
+struct answer_fields {
+	struct http_field *items;
+	unsigned count;
+	unsigned cap;
+};
+
+static void add(struct answer_fields *f, struct str name, struct str value)
+{
+	CHECK(f->count < f->cap);
+	f->items[f->count++] = (struct http_field){ name, value };
+}
+
+static bool make_fields(struct request *r, struct answer_fields *f, unsigned more)
+{
+	*f = (struct answer_fields){ .cap = more + OWN_FIELDS_MAX };
+	f->items = arena_array(&r->x->arena, f->cap, sizeof *f->items);
+	return f->items != NULL;
+}
+
+/* RFC 6750 3: what is missing or wrong, and which scopes would do. */
+static struct str challenge(struct request *r, enum err e)
+{
+	if (e == ERR_UNAUTHENTICATED) return STR("Bearer realm=\"yangguang\"");
+	if (e == ERR_TOKEN_EXPIRED)
+		return STR("Bearer realm=\"yangguang\", error=\"invalid_token\", error_description=\"The access token "
+			   "expired\"");
+	if (e != ERR_INSUFFICIENT_SCOPE) return STR("Bearer realm=\"yangguang\", error=\"invalid_token\"");
+	struct str scopes = STR("");
+	for (unsigned i = 0; r->operation && i < r->operation->scope_count; i++)
+		scopes = arena_printf(
+		    &r->x->arena, "%.*s%s%.*s", STR_FMT(scopes), i ? " " : "", STR_FMT(r->operation->scopes[i]));
+	return arena_printf(
+	    &r->x->arena, "Bearer realm=\"yangguang\", error=\"insufficient_scope\", scope=\"%.*s\"", STR_FMT(scopes));
+}
+
+static void respond_problem(struct request *r, struct answer_fields *f, struct http_response *out)
+{
+	struct buf *body = &r->gateway->scratch;
+	enum language language = request_language(r);
+	enum err e = r->problem.err;
+	buf_reset(body);
+	problem_write(body, &r->problem, language, str_span(r->id, sizeof r->id));
+	out->status = problem_status(&r->problem);
+	out->content_type = STR("application/problem+json");
+	out->body = buf_ok(body) ? buf_view(body) : STR_NONE;
+	add(f, STR("Content-Language"), language == LANGUAGE_EN ? STR("en") : STR("zh-CN"));
+	add(f, STR("Cache-Control"), STR("no-store"));
+	if (out->status == 405) add(f, STR("Allow"), r->allow);
+	if (out->status == 401 || e == ERR_INSUFFICIENT_SCOPE) add(f, STR("WWW-Authenticate"), challenge(r, e));
+	if (r->problem.retry_after_s)
+		add(f, STR("Retry-After"), arena_printf(&r->x->arena, "%d", r->problem.retry_after_s));
+}
+
+static void respond_reply(struct request *r, struct answer_fields *f, struct http_response *out)
+{
+	const struct http_reply *reply = r->reply;
+	struct str connection = fields_connection(&r->x->arena, reply->fields);
+	bool cache_control = false;
+	out->status = reply->status;
+	out->body = reply->body;
+	for (unsigned i = 0; i < reply->fields.count; i++) {
+		const struct http_field *field = &reply->fields.items[i];
+		if (field->name.n == 12 && str_eq_ci(field->name, STR("content-type")))
+			out->content_type = field->value;
+		if (!fields_pass_reply(field->name, connection)) continue;
+		if (field->name.n == 13 && str_eq_ci(field->name, STR("cache-control"))) cache_control = true;
+		f->items[f->count++] = *field;
+	}
+	if (!cache_control) add(f, STR("Cache-Control"), STR("private, no-store"));
+}
+
+static void add_cors(struct request *r, struct answer_fields *f)
+{
+	const struct cors *c = &r->gateway->cors;
+	if (!cors_enabled(c)) return;
+	add(f, STR("Vary"), STR("Origin"));
+	struct str origin = http_get(r->x->fields, STR("origin"));
+	if (!origin.p) return;
+	for (unsigned i = 0; i < f->count; i++) /* a preflight has said it already */
+		if (str_eq(f->items[i].name, STR("Access-Control-Allow-Origin"))) return;
+	bool public_answer = r->operation ? r->operation->access == ACCESS_PUBLIC : r->metrics == &r->gateway->pages;
+	enum cors_verdict verdict = cors_decide(c, origin, public_answer);
+	if (verdict == CORS_FORBIDDEN) return;
+	add(f, STR("Access-Control-Allow-Origin"), verdict == CORS_ANY ? STR("*") : origin);
+	add(f, STR("Access-Control-Expose-Headers"), CORS_EXPOSE_HEADERS);
+}
+
+enum next respond_write(struct request *r)
+{
+	struct http_response out = r->answer;
+	struct answer_fields f;
+	bool failed = r->problem.err != ERR_NONE;
+	unsigned given = failed ? 0 : r->reply ? r->reply->fields.count : r->answer.field_count;
+	if (!make_fields(r, &f, given)) { /* the arena is full: the shortest answer there is */
+		http_respond(r->x, &(struct http_response){ .status = 413, .close = true });
+		return NEXT_WAIT;
+	}
+	if (failed) {
+		respond_problem(r, &f, &out);
+	} else if (r->reply) {
+		respond_reply(r, &f, &out);
+	} else {
+		for (unsigned i = 0; i < r->answer.field_count; i++) f.items[f.count++] = r->answer.fields[i];
+	}
+	add(&f, STR("Request-Id"), str_span(r->id, sizeof r->id));
+	add(&f, STR("X-Content-Type-Options"), STR("nosniff"));
+	add_cors(r, &f);
+	out.fields = f.items;
+	out.field_count = f.count;
+	r->reply = NULL;
+	http_respond(r->x, &out);
+	return NEXT_WAIT; /* on_finished goes on with "record" */
+}

@@ -1,0 +1,138 @@
+/* Polling GET /internal/revocations?after=<seq>; a full page is followed at once by the next one. */
+#include "gateway/revocations.h"
+
+#include <stdlib.h>
+
+#include "common/core/clock.h"
+#include "common/core/log.h"
+#include "common/core/map.h"
+#include "common/json/json.h"
+
+enum { POLL_MS = 1000, REPLY_BYTES_MAX = 4 * 1024 * 1024, SESSION_BYTES_MAX = 64, CURSOR_BYTES_MAX = 20 };
+
+struct revocations {
+	struct internal *internal;
+	struct timer *timer;
+	struct lru sessions; /* session → int64 expiry */
+	char after[CURSOR_BYTES_MAX + 1];
+	int64_t read_ms; /* 0: never */
+	uint64_t *read_failures;
+	uint64_t *evicted;
+};
+
+static double read_count(void *arg)
+{
+	return (double)((struct revocations *)arg)->sessions.count;
+}
+
+static void add(struct revocations *r, struct str session, int64_t expires_s)
+{
+	if (!session.n) return;
+	if (r->sessions.count >= r->sessions.count_max && !lru_get(&r->sessions, session)) ++*r->evicted;
+	int64_t *value = lru_put(&r->sessions, session);
+	if (value) *value = expires_s;
+}
+
+/* expires_at as RFC 3339 or, if the service prefers, Unix seconds. */
+static int64_t read_expiry(const struct json *item, int64_t now_s)
+{
+	const struct json *v = json_get(item, STR("expires_at"));
+	int64_t at = 0;
+	if (v && json_int64(v, &at)) return at;
+	if (v && clock_parse_rfc3339(json_string(v), &at)) return at / 1000000 + 1;
+	return now_s + 24 * 3600; /* better too long than not at all */
+}
+
+static bool read_cursor(struct revocations *r, const struct json *v)
+{
+	struct str text = !v ? STR_NONE : json_type(v) == JSON_NUMBER ? json_number(v) : json_string(v);
+	uint64_t seq;
+	if (text.n == 0 || text.n > CURSOR_BYTES_MAX || !str_to_u64(text, &seq)) return false;
+	memcpy(r->after, text.p, text.n);
+	r->after[text.n] = '\0';
+	return true;
+}
+
+/* How many entries the page had; -1 when it was not readable. */
+static int read_page(struct revocations *r, struct str body)
+{
+	struct arena a;
+	struct json_error error;
+	const struct json *page;
+	int count = -1;
+	int64_t now_s = clock_wall_s();
+	arena_init(&a, 4096, 2 * REPLY_BYTES_MAX);
+	if (json_read(&a, body, JSON_DEPTH_MAX, &page, &error) == ERR_NONE) {
+		const struct json *items = json_get(page, STR("items")), *after = json_get(page, STR("next_after"));
+		if (items && json_type(items) == JSON_ARRAY && (json_count(items) == 0 || read_cursor(r, after))) {
+			count = 0;
+			for (const struct json *i = json_first(items); i; i = json_next(i), count++)
+				add(r, json_get_str(i, "session"), read_expiry(i, now_s));
+		}
+	}
+	arena_release(&a);
+	return count;
+}
+
+static void fetched(void *arg, enum err status, const struct http_reply *reply)
+{
+	struct revocations *r = arg;
+	int count = status == ERR_NONE && reply->status == 200 ? read_page(r, reply->body) : -1;
+	if (count >= 0)
+		r->read_ms = loop_now_ms(r->internal->loop);
+	else
+		++*r->read_failures;
+	timer_start(r->timer, count > 0 ? 1 : POLL_MS, 0);
+}
+
+static void poll_due(void *arg)
+{
+	struct revocations *r = arg;
+	char target[64] = "/internal/revocations?after=";
+	size_t n = strlen(target), digits = strlen(r->after);
+	memcpy(target + n, r->after, digits);
+	if (internal_send(r->internal, STR("GET"), str_span(target, n + digits), STR_NONE, fetched, r) == ERR_NONE)
+		return;
+	++*r->read_failures;
+	timer_start(r->timer, POLL_MS, 0);
+}
+
+struct revocations *revocations_new(struct internal *internal, struct metrics *metrics)
+{
+	struct revocations *r = calloc(1, sizeof *r);
+	CHECK(r != NULL);
+	r->internal = internal;
+	r->after[0] = '0';
+	lru_init(&r->sessions, REVOCATIONS_MAX, SESSION_BYTES_MAX, sizeof(int64_t));
+	r->timer = timer_new(internal->loop, poll_due, r);
+	r->read_failures =
+	    metrics_counter(metrics, "yg_revocations_read_failures_total", "Polls that brought no list.", NULL, 0);
+	r->evicted =
+	    metrics_counter(metrics, "yg_revocations_evicted_total", "Entries dropped for want of room.", NULL, 0);
+	metrics_gauge_fn(metrics, "yg_revocations", "Closed sessions held.", NULL, 0, read_count, r);
+	timer_start(r->timer, 1, 0);
+	return r;
+}
+
+void revocations_free(struct revocations *r)
+{
+	if (!r) return;
+	timer_free(r->timer);
+	lru_free(&r->sessions);
+	free(r);
+}
+
+bool revocations_has(struct revocations *r, struct str session, int64_t now_s)
+{
+	if (r->sessions.count == 0 || !session.n) return false;
+	int64_t *expires_s = lru_get(&r->sessions, session);
+	if (!expires_s) return false;
+	if (*expires_s >= now_s) return true;
+	lru_remove(&r->sessions, session);
+	return false;
+}
+
+int64_t revocations_age_s(const struct revocations *r)
+{
+	return r->read_ms ? (loop_now_ms(r->internal->loop) - r->read_ms) / 1000 : INT64_MAX;
+}

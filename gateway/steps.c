@@ -1,0 +1,111 @@
+/*
+ * The life of one request at the gateway: the table below. A step does its part and says how to go on; one that starts something
+ * asynchronous returns NEXT_WAIT, and the next one sees the outcome. When nothing waits, a request runs from its body to the
+ * service in one go, without a wake-up. NEXT_FAIL and NEXT_DONE go straight to "respond".
+ */
+#include "gateway/request.h"
+
+struct step {
+	enum stage stage;
+	const char *name;
+	enum next (*run)(struct request *r);
+};
+
+/* The places of the next issue's stages: address limits, rate limits, cache and joined flights. */
+static enum next pass(struct request *r)
+{
+	(void)r;
+	return NEXT_STEP;
+}
+
+static const struct step table[] = {
+	/* clang-format off */
+	{ AT_HEAD,   "receive",       route_receive },     /* ids, trace, method override */
+	{ AT_HEAD,   "normalise",     route_normalise },   /* one path for routing, authorization and the service */
+	{ AT_HEAD,   "route",         route_find },        /* → operation, or the methods of the path */
+	{ AT_BODY,   "limit address", pass },
+	{ AT_BODY,   "serve page",    pages_serve },       /* /, /problems/…, /openapi.json */
+	{ AT_BODY,   "preflight",     preflight_answer },  /* OPTIONS, 404, 405 */
+	{ AT_BODY,   "authenticate",  auth_authenticate }, /* may wait for a key set or an API key */
+	{ AT_BODY,   "identify",      auth_identify },
+	{ AT_BODY,   "authorize",     auth_authorize },
+	{ AT_BODY,   "limit rate",    pass },
+	{ AT_BODY,   "look up",       pass },
+	{ AT_BODY,   "join flight",   pass },
+	{ AT_BODY,   "forward",       forward_send },      /* waits for the service */
+	{ AT_ANSWER, "respond",       respond_write },     /* waits for the client to take it */
+	{ AT_END,    "record",        record_write },
+	/* clang-format on */
+};
+
+static void skip_to_answer(struct request *r)
+{
+	while (table[r->step].stage < AT_ANSWER) r->step++;
+}
+
+void steps_run(struct request *r, enum stage stage)
+{
+	if (stage > r->reached) r->reached = stage;
+	while (r->step < ARRAY_LEN(table) && table[r->step].stage <= r->reached) {
+		const struct step *s = &table[r->step++];
+		enum next next = s->run(r);
+		if (next == NEXT_WAIT) return; /* r may be gone */
+		if (next != NEXT_STEP) skip_to_answer(r);
+	}
+}
+
+void steps_fail(struct request *r)
+{
+	skip_to_answer(r);
+	steps_run(r, AT_ANSWER);
+}
+
+/* ── what every step uses ── */
+
+static void forget(void *arg)
+{
+	struct request *r = arg;
+	--*r->gateway->in_flight;
+	plan_release(r->plan);
+}
+
+struct request *request_new(struct gateway *g, struct http_exchange *x)
+{
+	struct request *r = ARENA_NEW(&x->arena, struct request);
+	if (!r) return NULL;
+	r->gateway = g;
+	r->x = x;
+	r->plan = plan_share(g->plan);
+	r->metrics = &g->unmatched;
+	r->method = x->method;
+	++*g->in_flight;
+	x->user = r;
+	arena_on_release(&x->arena, forget, r); /* however the exchange ends */
+	return r;
+}
+
+enum language request_language(const struct request *r)
+{
+	return http_language(r->x->fields);
+}
+
+enum next request_fail(struct request *r, enum err e)
+{
+	r->problem.err = e;
+	return NEXT_FAIL;
+}
+
+enum next request_fail_detail(struct request *r, enum err e, const char *en, const char *zh)
+{
+	r->problem.detail = str_of(request_language(r) == LANGUAGE_EN ? en : zh);
+	return request_fail(r, e);
+}
+
+enum next request_answer(struct request *r, int status, struct str type, const struct http_field *fields,
+    unsigned field_count, struct str body)
+{
+	r->answer = (struct http_response){
+		.status = status, .content_type = type, .fields = fields, .field_count = field_count, .body = body
+	};
+	return NEXT_DONE;
+}
