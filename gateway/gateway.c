@@ -54,7 +54,7 @@ static void on_finished(void *arg, struct http_exchange *x, int status, size_t b
 	if (!r) return;
 	r->sent_status = status;
 	r->sent_bytes = bytes_sent;
-	steps_run(r, AT_END);
+	steps_end(r);
 }
 
 /* ── health ── */

@@ -55,6 +55,8 @@ enum language request_language(const struct request *r);
 void steps_run(struct request *r, enum stage stage);
 /** Straight to the answer: request->problem is set. */
 void steps_fail(struct request *r);
+/** The exchange is over, answered or not: only "record" is left. */
+void steps_end(struct request *r);
 
 /* The steps, by file. */
 enum next route_receive(struct request *r);

@@ -60,6 +60,13 @@ void steps_fail(struct request *r)
 	steps_run(r, AT_ANSWER);
 }
 
+void steps_end(struct request *r)
+{
+	while (table[r->step].stage < AT_END)
+		r->step++; /* a client that left in the middle of its body gets no answer */
+	steps_run(r, AT_END);
+}
+
 /* ── what every step uses ── */
 
 static void forget(void *arg)
