@@ -1,0 +1,77 @@
+// The whole platform for a test: started and stopped by deploy/local/run in a folder of its own, on a port of its own.
+import { execFile, spawn } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Client } from './client.mjs';
+
+const run = promisify(execFile);
+export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const SCRIPT = path.join(ROOT, 'deploy/local/run');
+const START_MS = 180000;
+const OUTPUT_MAX = 16 << 20;
+
+/** A port nobody listens on at this moment. */
+export function freePort() {
+	return new Promise((done, fail) => {
+		const probe = net.createServer();
+		probe.once('error', fail);
+		probe.listen(0, '127.0.0.1', () => { const { port } = probe.address(); probe.close(() => done(port)); });
+	});
+}
+
+export class Platform {
+	/** `demo`: none, small or full. `env` adds settings. Programs are those of YG_BIN. */
+	static async start({ demo = 'small', port, dir, env = {} } = {}) {
+		const platform = new Platform();
+		platform.own = !dir;
+		platform.dir = dir ?? fs.mkdtempSync(path.join(os.tmpdir(), 'yg-test-'));
+		fs.chmodSync(platform.dir, 0o755); /* PostgreSQL runs as another user */
+		platform.port = port ?? await freePort();
+		platform.env = { ...process.env, ...env, YG_VAR: platform.dir, YG_PORT: String(platform.port), YG_DEMO: demo };
+		try {
+			await platform.command('start');
+		} catch (error) {
+			await platform.command('stop').catch(() => {});
+			throw new Error(`the platform did not start: ${error.stderr || error.stdout || error.message}`);
+		}
+		platform.demo = JSON.parse(fs.readFileSync(path.join(platform.dir, 'demo.json'), 'utf8'));
+		platform.client = new Client(platform.demo.base_url);
+		return platform;
+	}
+
+	/** start, stop, status, or `stop <process>` and `start <process>` as deploy/local/run knows them. */
+	command(...words) {
+		return run(SCRIPT, words, { cwd: ROOT, env: this.env, timeout: START_MS, maxBuffer: OUTPUT_MAX });
+	}
+
+	/** Runs SQL as superuser and returns rows of text cells. For states that the API cannot reach, and for looking behind it. */
+	async sql(text) {
+		const superuser = this.demo.postgres ?? process.env.YG_TEST_PG ?? `host=${path.join(this.dir, 'pg')} dbname=yangguang user=postgres`;
+		const child = spawn('psql', ['-X', '-q', '-A', '-t', '-F', '\u001f', '-v', 'ON_ERROR_STOP=1', '-d', superuser, '-f', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
+		let out = '';
+		let err = '';
+		child.stdout.on('data', (part) => { out += part; });
+		child.stderr.on('data', (part) => { err += part; });
+		child.stdin.end(text);
+		const code = await new Promise((done, fail) => { child.on('error', fail); child.on('close', done); });
+		if (code !== 0) throw new Error(`psql: ${err.trim()}`);
+		return out.split('\n').filter(Boolean).map((line) => line.split('\u001f'));
+	}
+
+	/** A control call to a stand-in: pay('POST', 'payments', {…}). */
+	async control(name, method, what, body) {
+		const base = this.demo.standins[name];
+		const response = await fetch(`${base}/control/${what}`, { method, body: body && JSON.stringify(body) });
+		return { status: response.status, body: await response.json() };
+	}
+
+	async stop() {
+		this.client?.close();
+		await this.command('stop');
+		if (this.own && !process.env.YG_KEEP) fs.rmSync(this.dir, { recursive: true, force: true });
+	}
+}
