@@ -21,10 +21,10 @@ struct upstream_config {
 	struct str name;
 	const struct str *addresses;
 	unsigned address_count;
-	unsigned connections;      /* per address; default 2 */
-	unsigned pipeline_max;     /* in flight per connection; default 512; 1: no pipelining (slow operations) */
-	size_t reply_bytes_max;    /* default 8 MiB */
-	size_t queue_max;          /* waiting for a connection; more fail with ERR_BUSY; default 4096 */
+	unsigned connections; /* per address; default 2 */
+	unsigned pipeline_max; /* in flight per connection; default 512; 1: no pipelining (slow operations) */
+	size_t reply_bytes_max; /* default 8 MiB */
+	size_t queue_max; /* waiting for a connection; more fail with ERR_BUSY; default 4096 */
 	int64_t connect_timeout_ms;
 	int64_t health_interval_ms; /* GET health_path on an idle or failed address; 0: passive only */
 	struct str health_path;
@@ -38,8 +38,8 @@ void upstream_free(struct upstream *u);
  * The call ends with exactly one `done`, from PHASE_RUN, never inside upstream_send. deadline_ms is absolute (loop_now_ms).
  * Fails: ERR_BUSY when the queue is full, ERR_SAFE_RETRY_LATER when no address is usable; then done is not called.
  */
-MUST_USE enum err upstream_send(struct upstream *u, struct str head, struct str body, bool head_request, bool safe, int64_t deadline_ms,
-    upstream_done *done, void *arg, struct upstream_call **out);
+MUST_USE enum err upstream_send(struct upstream *u, struct str head, struct str body, bool head_request, bool safe,
+    int64_t deadline_ms, upstream_done *done, void *arg, struct upstream_call **out);
 /** The caller no longer wants the answer: done will not be called. Neighbours on the connection are not hurt. */
 void upstream_cancel(struct upstream_call *call);
 bool upstream_usable(const struct upstream *u);

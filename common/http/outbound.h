@@ -8,10 +8,10 @@
 struct outbound;
 
 struct outbound_config {
-	struct str ca_file;       /* absent: the system's */
+	struct str ca_file; /* absent: the system's */
 	unsigned connections_max; /* default 32 */
-	size_t reply_bytes_max;   /* default 4 MiB */
-	bool allow_http;          /* plain http:// is refused unless set (tests) */
+	size_t reply_bytes_max; /* default 4 MiB */
+	bool allow_http; /* plain http:// is refused unless set (tests) */
 };
 
 struct outbound_request {
@@ -31,6 +31,7 @@ struct outbound *outbound_new(struct loop *l, const struct outbound_config *conf
 void outbound_free(struct outbound *o);
 /** Verifies peer and host name; follows no redirects; at most OUTBOUND_QUEUE_MAX waiting, else ERR_BUSY. done runs later, exactly once. Everything is copied. */
 enum { OUTBOUND_QUEUE_MAX = 1024 };
-MUST_USE enum err outbound_send(struct outbound *o, const struct outbound_request *request, outbound_done *done, void *arg);
+MUST_USE enum err outbound_send(
+    struct outbound *o, const struct outbound_request *request, outbound_done *done, void *arg);
 
 #endif

@@ -14,16 +14,16 @@ struct http_exchange {
 	struct arena arena;
 	struct str method;
 	struct str target; /* as received */
-	struct str path;   /* raw, before '?' */
-	struct str query;  /* raw, after '?'; absent without one */
+	struct str path; /* raw, before '?' */
+	struct str query; /* raw, after '?'; absent without one */
 	struct str host;
 	struct http_fields fields;
 	struct str body;
-	struct str peer;   /* address of the other end */
+	struct str peer; /* address of the other end */
 	int64_t received_ns; /* monotonic, when the head was complete */
-	bool head;         /* HEAD: the body of the answer is not sent */
-	bool abandoned;    /* the client is gone; an answer is still owed, and dropped */
-	void *user;        /* the owner's request state */
+	bool head; /* HEAD: the body of the answer is not sent */
+	bool abandoned; /* the client is gone; an answer is still owed, and dropped */
+	void *user; /* the owner's request state */
 };
 
 struct http_response {
@@ -36,35 +36,38 @@ struct http_response {
 };
 
 struct http_server_config {
-	size_t head_bytes_max;      /* 431; default 16 KiB */
-	size_t target_bytes_max;    /* 414; default 8 KiB */
-	unsigned field_count_max;   /* 431; default 100 */
-	size_t body_bytes_max;      /* 413; hard ceiling, default 1 MiB */
-	unsigned pipeline_max;      /* exchanges in flight per connection before reading pauses; default 64 (1024 between our own processes) */
-	unsigned connections_max;   /* more are answered 503 and closed; default 20000 */
-	size_t arena_bytes_max;     /* per exchange; default 4 MiB */
-	int64_t head_timeout_ms;    /* from first byte to complete head: 408; default 10 s */
-	int64_t body_timeout_ms;    /* default 20 s */
-	int64_t idle_timeout_ms;    /* between requests; default 75 s */
-	int64_t write_timeout_ms;   /* a peer that does not read; default 30 s */
-	bool require_host;          /* 400 without exactly one well-formed Host; default true */
+	size_t head_bytes_max; /* 431; default 16 KiB */
+	size_t target_bytes_max; /* 414; default 8 KiB */
+	unsigned field_count_max; /* 431; default 100 */
+	size_t body_bytes_max; /* 413; hard ceiling, default 1 MiB */
+	unsigned
+	    pipeline_max; /* exchanges in flight per connection before reading pauses; default 64 (1024 between our own processes) */
+	unsigned connections_max; /* more are answered 503 and closed; default 20000 */
+	size_t arena_bytes_max; /* per exchange; default 4 MiB */
+	int64_t head_timeout_ms; /* from first byte to complete head: 408; default 10 s */
+	int64_t body_timeout_ms; /* default 20 s */
+	int64_t idle_timeout_ms; /* between requests; default 75 s */
+	int64_t write_timeout_ms; /* a peer that does not read; default 30 s */
+	bool require_host; /* 400 without exactly one well-formed Host; default true */
 	/** Head complete: return ERR_NONE and set *body_bytes_max for this request, or refuse with problem filled. NULL: default limit. */
 	enum err (*on_head)(void *arg, struct http_exchange *x, size_t *body_bytes_max);
 	/** Whole request. Must lead to exactly one http_respond, now or later. */
 	void (*on_request)(void *arg, struct http_exchange *x);
 	/** The server itself refuses (bad framing, limits): write the answer with http_respond at once; the connection is closed behind it. */
 	void (*on_refused)(void *arg, struct http_exchange *x, enum err why);
-	/** The answer has been written or dropped; x is reset when it returns. status 0: dropped. */
+	/** The answer has been written or dropped; x is reset when it returns. status 0: dropped, or the client vanished between on_head and on_request. */
 	void (*on_finished)(void *arg, struct http_exchange *x, int status, size_t bytes_sent);
 	void *arg;
 };
 
-MUST_USE enum err http_server_open(struct loop *l, struct str address, bool reuse_port, const struct http_server_config *config, struct http_server **out);
+MUST_USE enum err http_server_open(struct loop *l, struct str address, bool reuse_port,
+    const struct http_server_config *config, struct http_server **out);
 int http_server_port(const struct http_server *s);
 /** Queues the answer (copied); it leaves at the end of the turn, after those before it on the connection. Date, Content-Length, Server and Connection are added here. */
 void http_respond(struct http_exchange *x, const struct http_response *r);
 /** Stops accepting; each connection closes after the answers owed. `drained` is called once none is left. */
 void http_server_drain(struct http_server *s, void (*drained)(void *arg), void *arg);
+/** Drops all connections. Answers still owed must be given nevertheless; their on_finished comes with status 0, later. */
 void http_server_free(struct http_server *s);
 
 struct http_server_stats {

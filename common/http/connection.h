@@ -1,0 +1,108 @@
+#ifndef COMMON_HTTP_CONNECTION_H
+#define COMMON_HTTP_CONNECTION_H
+
+#include "common/core/list.h"
+#include "common/http/intake.h"
+
+/* Inside common/http: the server's connections and exchanges. */
+
+struct connection;
+
+/** The owner's http_exchange and what the server keeps beside it. */
+struct exchange {
+	struct http_exchange x; /* first: http_respond gets back from it */
+	struct list link; /* in connection->owed, then ->leaving; or in the server's spare ones */
+	struct connection *connection;
+	struct intake intake;
+	struct buf held; /* the answer while earlier ones are still owed */
+	bool announced; /* the owner has seen it: on_finished will be called */
+	bool dispatched; /* complete, or refused: an answer is owed */
+	bool answered;
+	bool refused;
+	bool close; /* the connection ends behind this answer */
+	bool wants_continue;
+	int status;
+	size_t answer_bytes;
+};
+
+/** What a connection is waited for with a deadline. Each has one constant limit, so its list is in order of expiry. */
+enum wait { WAIT_NONE, WAIT_IDLE, WAIT_HEAD, WAIT_BODY, WAIT_WRITE, WAIT_LINGER, WAIT_COUNT };
+
+struct connection {
+	struct list link; /* in server->connections */
+	struct http_server *server;
+	struct stream *stream; /* NULL once gone */
+	struct wire *wire;
+	struct exchange *reading; /* the request that is arriving; NULL between requests */
+	struct list owed; /* dispatched, oldest first */
+	struct list leaving; /* answers in `out` */
+	unsigned in_flight; /* members of both */
+	struct buf out;
+	struct buf backlog; /* read but not parsed: too many in flight */
+	struct loop_task flush;
+	enum wait wait;
+	struct list wait_link;
+	int64_t wait_since_ms;
+	size_t wait_mark; /* progress when the wait began: body bytes received, or bytes still pending */
+	size_t lingered;
+	bool input_over; /* nothing more is parsed */
+	bool ended; /* the peer will send no more */
+	bool unread; /* bytes were received and dropped: a plain close could reset the answer away */
+	bool closing; /* the last answer is in `out` */
+	bool lingering;
+	bool paused;
+	char peer[48];
+};
+
+enum {
+	SPARE_EXCHANGES_MAX = 512,
+	SPARE_BUFFERS_MAX = 64,
+	SPARE_BUFFER_BYTES = 64 * 1024,
+	EXCHANGE_FIRST_BYTES = 4096,
+	PENDING_FLUSH_BYTES = 256 * 1024
+};
+
+struct http_server {
+	struct loop *loop;
+	struct listener *listener;
+	struct timer *tick;
+	bool ticking;
+	struct http_server_config config;
+	struct list connections;
+	struct list waits[WAIT_COUNT];
+	struct list spare;
+	unsigned spare_count;
+	struct buf spare_buffers[SPARE_BUFFERS_MAX];
+	unsigned spare_buffer_count;
+	struct http_server_stats stats;
+	int64_t date_s, date_checked_ms;
+	char date[32];
+	bool draining;
+	bool freed;
+	void (*drained)(void *arg);
+	void *drained_arg;
+	struct loop_task drained_task;
+};
+
+struct exchange *exchange_new(struct connection *c);
+/** Reports the end to the owner if it knows the exchange, and recycles it. */
+void exchange_finish(struct exchange *e, int status, size_t bytes);
+
+void connection_accept(void *server, struct stream *s);
+/** A deadline has passed. */
+void connection_expire(struct connection *c);
+/** No more requests: closes if nothing is owed. */
+void connection_drain(struct connection *c);
+/** Puts the connection on the list of what it now waits for. */
+void connection_wait(struct connection *c);
+/** The last step of a connection that is gone. */
+void server_forget(struct connection *c);
+
+struct str server_date(struct http_server *s);
+
+/** Appends a whole answer. */
+void answer_write(struct buf *out, struct exchange *e, const struct http_response *r, struct str date);
+/** Lets the owner (or this library) answer what the server itself refuses. */
+void answer_refused(struct exchange *e, enum err why);
+
+#endif
