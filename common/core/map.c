@@ -54,6 +54,17 @@ void *map_get(const struct map *m, struct str key)
 	return slot->key.p ? slot->value : NULL;
 }
 
+bool map_each(const struct map *m, size_t *at, struct map_entry *out)
+{
+	while (*at < m->cap) {
+		const struct map_slot *slot = &m->slots[(*at)++];
+		if (!slot->key.p) continue;
+		*out = (struct map_entry){ slot->key, slot->value };
+		return true;
+	}
+	return false;
+}
+
 struct lru_entry {
 	struct lru_entry *chain;
 	struct lru_entry *newer;

@@ -19,6 +19,13 @@ bool map_set(struct map *m, struct str key, void *value);
 /** NULL when absent. */
 void *map_get(const struct map *m, struct str key);
 
+struct map_entry {
+	struct str key;
+	void *value;
+};
+/** Walks the table: start with *at = 0, go on while it returns true. */
+bool map_each(const struct map *m, size_t *at, struct map_entry *out);
+
 struct lru_entry;
 
 /**

@@ -109,6 +109,11 @@ struct reply {
 };
 
 enum next request_fetch(struct request *r, const struct fetch *f);
+/**
+ * Calls an operation of another service (name as in YG_UPSTREAMS) as kind `system`, with this request's id and trace. `body` is JSON
+ * or absent. `safe`: may be repeated. The next step reads request_reply.
+ */
+enum next request_call(struct request *r, const char *service, const char *method, struct str path, struct str body, bool safe);
 const struct reply *request_reply(const struct request *r);
 
 /** Runs fn(arg) in the thread pool (argon2, RSA); the next step goes on afterwards. fn must not touch the request. */
@@ -131,6 +136,11 @@ enum next request_answer(struct request *r, int status);
 enum next request_answer_rows(struct request *r, int status);
 /** Ends a job's run, or an HTTP request with a body of any type. */
 enum next request_answer_raw(struct request *r, int status, struct str content_type, struct str body);
+
+/** The key's fingerprint of this request (uuid), to compare with a claimed row's; absent without a key. */
+struct str request_idempotency_fingerprint(const struct request *r);
+/** The answer repeats a stored one: adds Idempotency-Replayed. */
+void request_mark_replayed(struct request *r);
 
 /** Fields personal by contract: seals `plain` under a new data key and sets the binds "<bind>" (ciphertext, hex bytea form) and, once per request, "pii.key_id" and "pii.wrapped_key". */
 enum err request_seal(struct request *r, const char *bind, struct str context, struct str plain);

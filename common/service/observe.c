@@ -1,0 +1,112 @@
+/* What operators see of a service: metrics per operation, the state of its pools, readiness, the access log. */
+#include "common/service/runtime.h"
+
+#include <stdlib.h>
+
+#include "common/core/clock.h"
+#include "common/core/config.h"
+#include "common/core/log.h"
+
+static double read_lag(void *arg)
+{
+	return (double)loop_lag_us(((struct service *)arg)->loop) / 1e6;
+}
+
+static double read_queued(void *arg)
+{
+	return pg_pool_stats(((struct service *)arg)->pool).queued;
+}
+
+static double read_in_flight(void *arg)
+{
+	return pg_pool_stats(((struct service *)arg)->pool).in_flight;
+}
+
+static double read_connected(void *arg)
+{
+	return pg_pool_stats(((struct service *)arg)->pool).connected;
+}
+
+static double read_reconnects(void *arg)
+{
+	return (double)pg_pool_stats(((struct service *)arg)->pool).reconnects;
+}
+
+static double read_retries(void *arg)
+{
+	return (double)pg_pool_stats(((struct service *)arg)->pool).retries;
+}
+
+static double read_groups(void *arg)
+{
+	return (double)pg_pool_stats(((struct service *)arg)->pool).groups;
+}
+
+static double read_connections(void *arg)
+{
+	struct service *s = arg;
+	return s->server ? http_server_stats(s->server).connections : 0;
+}
+
+static double read_bytes_held(void *arg)
+{
+	struct service *s = arg;
+	return s->server ? (double)http_server_stats(s->server).bytes_held : 0;
+}
+
+static enum health check_database(void *arg, struct buf *output)
+{
+	const struct service *s = arg;
+	if (pg_pool_ready(s->pool)) return HEALTH_PASS;
+	BUF_LIT(output, "no connection");
+	return HEALTH_FAIL;
+}
+
+enum err observe_start(struct service *s)
+{
+	struct metrics *m = s->metrics = metrics_new();
+	metrics_process(m);
+	metrics_gauge_fn(m, "yg_loop_lag_seconds", "Longest turn of the event loop since the last scrape.", NULL, 0, read_lag, s);
+	metrics_gauge_fn(m, "yg_pg_queued", "Groups waiting for a lane.", NULL, 0, read_queued, s);
+	metrics_gauge_fn(m, "yg_pg_in_flight", "Groups sent and not yet answered (lane depth).", NULL, 0, read_in_flight, s);
+	metrics_gauge_fn(m, "yg_pg_connected", "Lanes that are connected.", NULL, 0, read_connected, s);
+	metrics_counter_fn(m, "yg_pg_reconnects_total", "Connections made again.", NULL, 0, read_reconnects, s);
+	metrics_counter_fn(m, "yg_pg_retries_total", "Groups repeated after a serialization failure or deadlock.", NULL, 0, read_retries, s);
+	metrics_counter_fn(m, "yg_pg_groups_total", "Groups sent.", NULL, 0, read_groups, s);
+	metrics_gauge_fn(m, "yg_http_connections", "Open connections.", NULL, 0, read_connections, s);
+	metrics_gauge_fn(m, "yg_http_bytes_held", "Memory held for connections and requests.", NULL, 0, read_bytes_held, s);
+	struct str address = config_str(&s->boot, "YG_METRICS_LISTEN", NULL);
+	TRY(private_listener_open(s->loop, address, s->def->name, m, &s->private_listener));
+	if (s->private_listener) private_listener_add_check(s->private_listener, STR("postgresql:connections"), check_database, s);
+	return ERR_NONE;
+}
+
+void observe_link(struct service *s)
+{
+	const struct contract *c = s->link->contract;
+	free(s->operation_metrics);
+	s->operation_metrics = calloc(c->operation_count + 1, sizeof *s->operation_metrics);
+	CHECK(s->operation_metrics != NULL);
+	s->operation_metric_count = c->operation_count;
+	for (unsigned i = 0; i < c->operation_count; i++)
+		metrics_operation(s->metrics, c->operations[i].id, c->operations[i].method, &s->operation_metrics[i]);
+	metrics_operation(s->metrics, STR("unmatched"), STR("-"), &s->operation_metrics[c->operation_count]);
+}
+
+void observe_request(struct request *r, int status, size_t bytes)
+{
+	struct service *s = r->service;
+	unsigned index = r->linked && r->link == s->link ? r->linked->operation->index : s->operation_metric_count;
+	int64_t elapsed_ns = clock_mono_ns() - r->started_ns;
+	operation_metrics_count(&s->operation_metrics[index], status, elapsed_ns);
+	if (!log_wants(LOG_INFO)) return;
+	log_begin(LOG_INFO, "request");
+	log_str("operation", r->linked ? r->linked->operation->id : STR("unmatched"));
+	log_int("status", status);
+	log_int("us", elapsed_ns / 1000);
+	log_int("bytes", (int64_t)bytes);
+	log_str("request_id", r->request_id);
+	log_str("trace_id", str_span(r->trace.trace_id, TRACE_ID_BYTES));
+	log_str("kind", principal_kind_name(r->principal.kind));
+	log_end();
+}
