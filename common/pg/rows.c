@@ -1,0 +1,196 @@
+/* Rows to JSON text, straight from libpq's memory. What each column becomes is decided once, when the shape is compiled.
+ * Members that are NULL are left out, and so is an object all of whose members are. */
+#include "common/pg/rows.h"
+
+#include "common/pg/text_form.h"
+
+enum { PATH_MAX_SEGMENTS = 8, SCRATCH_BYTES_MAX = 16 * 1024 * 1024, COLUMNS_MAX = 256 };
+
+enum value_kind { VALUE_TEXT, VALUE_RAW, VALUE_JSON, VALUE_FLOAT, VALUE_BOOL, VALUE_TIMESTAMPTZ, VALUE_TIMESTAMP };
+
+enum type_oid {
+	OID_BOOL = 16, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_OID = 26, OID_JSON = 114, OID_FLOAT4 = 700,
+	OID_FLOAT8 = 701, OID_TIMESTAMP = 1114, OID_TIMESTAMPTZ = 1184, OID_JSONB = 3802
+};
+
+struct row_column {
+	unsigned index; /* in the result */
+	enum value_kind kind;
+	bool array;
+	unsigned depth; /* objects around it */
+	struct str segments[PATH_MAX_SEGMENTS];
+	unsigned nodes[PATH_MAX_SEGMENTS]; /* which object each segment but the last opens: equal numbers, same object */
+	struct row_filter filter;
+};
+
+struct row_shape {
+	struct row_column *columns;
+	unsigned count;
+};
+
+static enum value_kind kind_of(unsigned oid)
+{
+	switch (oid) {
+	case OID_BOOL: return VALUE_BOOL;
+	case OID_INT2:
+	case OID_INT4:
+	case OID_INT8:
+	case OID_OID: return VALUE_RAW;
+	case OID_JSON:
+	case OID_JSONB: return VALUE_JSON;
+	case OID_FLOAT4:
+	case OID_FLOAT8: return VALUE_FLOAT;
+	case OID_TIMESTAMP: return VALUE_TIMESTAMP;
+	case OID_TIMESTAMPTZ: return VALUE_TIMESTAMPTZ;
+	default: return VALUE_TEXT;
+	}
+}
+
+static enum err refuse(struct buf *report, const struct pg_statement *s, struct str alias, const char *why)
+{
+	buf_printf(report, "%.*s: column \"%.*s\": %s\n", STR_FMT(s->file), STR_FMT(alias), why);
+	return ERR_CONFIG;
+}
+
+static bool is_hidden(struct str alias)
+{
+	return str_starts(alias, STR("!")) || str_eq(alias, STR("ord")) || str_starts(alias, STR("page."));
+}
+
+/* True when the first `n` segments of both are the same. */
+static bool same_prefix(const struct row_column *a, const struct row_column *b, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!str_eq(a->segments[i], b->segments[i])) return false;
+	return true;
+}
+
+/* Numbers the objects the column stands in, and refuses what would make an object twice or a member twice. */
+static const char *place(struct row_shape *shape, struct row_column *c, unsigned *next_node)
+{
+	const struct row_column *last = shape->count ? &shape->columns[shape->count - 1] : NULL;
+	for (unsigned d = 0; d < c->depth; d++) {
+		bool open = last && last->depth > d && same_prefix(c, last, d + 1);
+		c->nodes[d] = open ? last->nodes[d] : ++*next_node;
+		for (unsigned i = 0; i < shape->count && !open; i++)
+			if (shape->columns[i].depth > d && same_prefix(c, &shape->columns[i], d + 1))
+				return "columns of one object must stand side by side";
+	}
+	for (unsigned i = 0; i < shape->count; i++) {
+		const struct row_column *o = &shape->columns[i];
+		unsigned shorter = c->depth < o->depth ? c->depth : o->depth;
+		if (!same_prefix(c, o, shorter + 1)) continue;
+		if (c->depth == o->depth) return "this member is there twice";
+		return "a member cannot be a value and an object";
+	}
+	return NULL;
+}
+
+static const char *split_alias(struct row_column *c, struct str alias)
+{
+	struct str rest = alias, part;
+	unsigned n = 0;
+	if (alias.n && alias.p[alias.n - 1] == '.') return "an empty name";
+	while (str_cut(&rest, '.', &part)) {
+		if (part.n == 0) return "an empty name";
+		if (n == PATH_MAX_SEGMENTS) return "more than 8 levels";
+		c->segments[n++] = part;
+	}
+	if (n == 0) return "an empty name";
+	c->depth = n - 1;
+	return NULL;
+}
+
+enum err row_shape_compile(struct arena *boot, const struct pg_statement *s, const struct row_filter *filters,
+    const struct row_shape **out, struct buf *report)
+{
+	enum err result = ERR_NONE;
+	unsigned next_node = 0;
+	struct row_shape *shape = ARENA_NEW(boot, struct row_shape);
+	*out = NULL;
+	if (s->column_count > COLUMNS_MAX) return refuse(report, s, STR("*"), "more than 256 columns");
+	if (shape) shape->columns = arena_array(boot, s->column_count ? s->column_count : 1, sizeof *shape->columns);
+	if (!shape || !shape->columns) return ERR_CONFIG;
+	for (unsigned i = 0; i < s->column_count; i++) {
+		const struct pg_column_info *info = &s->columns[i];
+		if (is_hidden(info->name)) continue;
+		struct row_column *c = &shape->columns[shape->count];
+		*c = (struct row_column){ .index = i, .array = info->element != 0,
+			.kind = kind_of(info->element ? info->element : info->type),
+			.filter = filters ? filters[i] : (struct row_filter){ 0 } };
+		const char *why = split_alias(c, info->name);
+		if (!why) why = place(shape, c, &next_node);
+		if (why) result = refuse(report, s, info->name, why);
+		else shape->count++;
+	}
+	if (!result) *out = shape;
+	return result;
+}
+
+/* False for values that JSON cannot say; nothing was written then. */
+static bool sayable(enum value_kind kind, struct str v)
+{
+	char stamp[TIMESTAMP_BYTES];
+	if (kind == VALUE_FLOAT) return v.n && v.p[v.n - 1] >= '0' && v.p[v.n - 1] <= '9'; /* not NaN, Infinity */
+	if (kind == VALUE_TIMESTAMPTZ) return timestamptz_rfc3339(v, stamp) > 0;
+	if (kind == VALUE_TIMESTAMP) return timestamp_iso(v, stamp) > 0;
+	return kind != VALUE_JSON || !str_eq(v, STR("null"));
+}
+
+static void put_value(struct json_writer *w, enum value_kind kind, struct str v)
+{
+	char stamp[TIMESTAMP_BYTES];
+	switch (kind) {
+	case VALUE_RAW:
+	case VALUE_JSON:
+	case VALUE_FLOAT: json_put_raw(w, v); break;
+	case VALUE_BOOL: json_put_bool(w, v.n && v.p[0] == 't'); break;
+	case VALUE_TIMESTAMPTZ: json_put_str(w, str_span(stamp, timestamptz_rfc3339(v, stamp))); break;
+	case VALUE_TIMESTAMP: json_put_str(w, str_span(stamp, timestamp_iso(v, stamp))); break;
+	case VALUE_TEXT: json_put_str(w, v); break;
+	}
+}
+
+static void put_array(struct json_writer *w, enum value_kind kind, struct str literal)
+{
+	struct array_scan scan;
+	struct buf scratch;
+	struct str v;
+	array_scan_init(&scan, literal);
+	buf_init(&scratch, SCRATCH_BYTES_MAX);
+	enum array_event event;
+	while ((event = array_next(&scan, &scratch, &v)) != ARRAY_END && event != ARRAY_BROKEN) {
+		if (event == ARRAY_OPEN) json_begin_array(w);
+		else if (event == ARRAY_CLOSE) json_end_array(w);
+		else if (event == ARRAY_VALUE && sayable(kind, v)) put_value(w, kind, v);
+		else json_put_null(w);
+	}
+	/* The server writes well-formed arrays; this only keeps our text well-formed. */
+	for (; event == ARRAY_BROKEN && scan.depth; scan.depth--) json_end_array(w);
+	buf_free(&scratch);
+}
+
+void row_write(const struct row_shape *shape, struct json_writer *w, const struct pg_result *r, unsigned row)
+{
+	unsigned open[PATH_MAX_SEGMENTS], depth = 0;
+	json_begin_object(w);
+	for (unsigned i = 0; i < shape->count; i++) {
+		const struct row_column *c = &shape->columns[i];
+		struct str v = pg_get(r, row, c->index);
+		if (!v.p || (!c->filter.fn && !c->array && !sayable(c->kind, v))) continue;
+		unsigned common = 0;
+		while (common < depth && common < c->depth && open[common] == c->nodes[common]) common++;
+		for (; depth > common; depth--) json_end_object(w);
+		for (; depth < c->depth; depth++) {
+			json_put_key(w, c->segments[depth]);
+			json_begin_object(w);
+			open[depth] = c->nodes[depth];
+		}
+		json_put_key(w, c->segments[c->depth]);
+		if (c->filter.fn) c->filter.fn(c->filter.arg, w, v);
+		else if (c->array) put_array(w, c->kind, v);
+		else put_value(w, c->kind, v);
+	}
+	for (; depth; depth--) json_end_object(w);
+	json_end_object(w);
+}
