@@ -1,0 +1,90 @@
+// Starts a gateway of its own for a test file, and talks to it.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PUBLIC_URL, SEAL_KEY, startEcho, startIdentity } from './fakes.mjs';
+
+const root = new URL('../..', import.meta.url).pathname;
+export const sleep = (ms) => new Promise((go) => setTimeout(go, ms));
+
+/** Asks again until `check` is content; fails after `ms`. */
+export async function until(check, ms = 8000) {
+	for (const end = Date.now() + ms; ;) {
+		const value = await Promise.resolve(check()).catch(() => undefined);
+		if (value) return value;
+		if (Date.now() > end) throw new Error(`still not so after ${ms} ms: ${check}`);
+		await sleep(50);
+	}
+}
+
+const freePort = async () => {
+	const s = net.createServer().listen(0, '127.0.0.1');
+	await once(s, 'listening');
+	const { port } = s.address();
+	s.close();
+	await once(s, 'close');
+	return port;
+};
+
+export async function startEdge(env = {}) {
+	const dir = mkdtempSync(join(tmpdir(), 'edge-'));
+	cpSync(new URL('proto', import.meta.url).pathname, join(dir, 'proto'), { recursive: true });
+	writeFileSync(join(dir, 'identity.key'), `${SEAL_KEY.toString('hex')}\n`, { mode: 0o600 });
+	const edge = { dir, port: await freePort(), privatePort: await freePort(), log: '', exited: null };
+	edge.identity = await startIdentity(join(dir, 'identity.sock'));
+	edge.echo = await startEcho(join(dir, 'echo.sock'));
+	edge.process = spawn(join(root, process.env.EDGE_BIN ?? `build/${process.env.VARIANT ?? 'dev'}/bin/gateway`), {
+		stdio: ['ignore', 'ignore', 'pipe'],
+		env: {
+			PATH: process.env.PATH, YG_LISTEN: `127.0.0.1:${edge.port}`, YG_METRICS_LISTEN: `127.0.0.1:${edge.privatePort}`,
+			YG_PROTO: join(dir, 'proto'), YG_IDENTITY_KEY_FILE: join(dir, 'identity.key'), YG_PUBLIC_URL: PUBLIC_URL,
+			YG_UPSTREAMS: `identity=unix:${dir}/identity.sock,echo=unix:${dir}/echo.sock`, YG_CORS_ORIGINS: 'https://app.example,*', ...env,
+		},
+	});
+	edge.process.stderr.setEncoding('utf8').on('data', (d) => { edge.log += d; });
+	edge.exit = once(edge.process, 'exit').then(([code, signal]) => { edge.exited = { code, signal }; return edge.exited; });
+	edge.call = (method, path, options = {}) => call(edge.port, method, path, options);
+	edge.private = (path) => call(edge.privatePort, 'GET', path);
+	edge.raw = (text, ms) => raw(edge.port, text, ms);
+	edge.stop = async () => {
+		if (!edge.exited) edge.process.kill('SIGTERM');
+		const exited = await edge.exit;
+		for (const s of [edge.identity.server, edge.echo.server]) s.close(), s.closeAllConnections();
+		rmSync(dir, { recursive: true });
+		return exited;
+	};
+	await until(async () => {
+		if (edge.exited) throw new Error('ended');
+		return (await edge.private('/readyz')).status === 200;
+	}).catch((e) => { console.error(edge.log); edge.process.kill('SIGKILL'); throw e; });
+	return edge;
+}
+
+export function call(port, method, path, { headers = {}, body, agent } = {}) {
+	return new Promise((done, fail) => {
+		const req = http.request({ host: '127.0.0.1', port, method, path, headers, agent }, (res) => {
+			const parts = [];
+			res.on('data', (d) => parts.push(d)).on('error', fail).on('end', () => {
+				const text = Buffer.concat(parts).toString();
+				let json;
+				try { json = JSON.parse(text); } catch { /* not JSON */ }
+				done({ status: res.statusCode, headers: res.headers, text, json });
+			});
+		});
+		req.on('error', fail).end(body);
+	});
+}
+
+/** Bytes out, bytes in, until the other side closes or is silent for `ms`. */
+export function raw(port, text, ms = 300) {
+	return new Promise((done, fail) => {
+		let got = '';
+		const s = net.connect(port, '127.0.0.1', () => s.write(text));
+		s.setTimeout(ms, () => s.destroy());
+		s.on('data', (d) => { got += d; }).on('error', fail).on('close', () => done(got));
+	});
+}
