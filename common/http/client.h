@@ -31,6 +31,7 @@ struct upstream_config {
 };
 
 struct upstream *upstream_new(struct loop *l, const struct upstream_config *config);
+/** Calls still open end with ERR_ABORTED, inside this call. */
 void upstream_free(struct upstream *u);
 /**
  * Sends one request. `head` is the whole head including the final empty line (the caller wrote Content-Length); both are copied.

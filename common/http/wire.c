@@ -17,7 +17,9 @@ struct wire {
 	bool too_many;
 	bool head_done;
 	bool keep_alive;
-	bool complete;
+	bool
+	    last_chunk; /* seen: trailers follow, which we scan ourselves, for llhttp takes folded lines and bare LF there */
+	struct head_scan trailer;
 	struct buf *body;
 	size_t body_max;
 	size_t overhead;
@@ -68,15 +70,19 @@ static int on_body(llhttp_t *parser, const char *at, size_t n)
 static int on_chunk(llhttp_t *parser)
 {
 	struct wire *w = parser->data;
+	if (parser->content_length == 0) {
+		w->last_chunk = true;
+		return HPE_PAUSED;
+	}
 	if (parser->content_length <= w->body_max - w->body->n) return 0;
 	w->failure = ERR_PAYLOAD_TOO_LARGE;
 	return -1;
 }
 
+/* The head's slice ends the message when it has no chunks. */
 static int on_complete(llhttp_t *parser)
 {
-	struct wire *w = parser->data;
-	w->complete = true;
+	(void)parser;
 	return HPE_PAUSED;
 }
 
@@ -108,7 +114,8 @@ enum err wire_head(struct wire *w, enum wire_kind kind, struct str head, struct 
 	w->items = items;
 	w->count = 0;
 	w->count_max = *count;
-	w->too_many = w->head_done = w->complete = false;
+	w->too_many = w->head_done = w->last_chunk = false;
+	w->trailer = (struct head_scan){ .first_line = 1 }; /* an empty line ends it, even the first */
 	w->overhead = 0;
 	w->failure = ERR_NONE;
 	enum llhttp_errno e = llhttp_execute(&w->llhttp, head.p, head.n);
@@ -117,7 +124,10 @@ enum err wire_head(struct wire *w, enum wire_kind kind, struct str head, struct 
 	if (e == HPE_INVALID_METHOD) return ERR_NOT_IMPLEMENTED;
 	if ((e != HPE_OK && e != HPE_PAUSED) || !w->head_done) return ERR_MALFORMED_REQUEST;
 	if (e == HPE_PAUSED && llhttp_get_error_pos(&w->llhttp) != head.p + head.n) return ERR_MALFORMED_REQUEST;
-	for (unsigned i = 0; i < w->count; i++) items[i].value = str_trim(items[i].value);
+	for (unsigned i = 0; i < w->count; i++) {
+		if (items[i].name.n == 0) return ERR_MALFORMED_REQUEST; /* llhttp lets ": value" pass */
+		items[i].value = str_trim(items[i].value);
+	}
 	return ERR_NONE;
 }
 
@@ -126,21 +136,37 @@ bool wire_keep_alive(const struct wire *w)
 	return w->keep_alive;
 }
 
-enum err wire_chunked(struct wire *w, struct str *bytes, struct buf *body, size_t bytes_max, bool *complete)
+static enum err take_chunks(struct wire *w, struct str *bytes)
 {
-	size_t had = body->n;
-	w->body = body;
-	w->body_max = bytes_max;
+	size_t had = w->body->n;
 	enum llhttp_errno e = llhttp_execute(&w->llhttp, bytes->p, bytes->n);
 	size_t used = bytes->n;
-	*complete = w->complete;
-	if (e == HPE_PAUSED && w->complete) {
+	if (e == HPE_PAUSED && w->last_chunk) {
 		used = (size_t)(llhttp_get_error_pos(&w->llhttp) - bytes->p);
 	} else if (e != HPE_OK) {
 		return w->failure ? w->failure : ERR_MALFORMED_REQUEST;
 	}
-	w->overhead += used - (body->n - had);
-	if (w->overhead > CHUNK_OVERHEAD_BYTES + CHUNK_OVERHEAD_RATIO * body->n) return ERR_PAYLOAD_TOO_LARGE;
+	w->overhead += used - (w->body->n - had);
 	*bytes = str_from(*bytes, used);
 	return ERR_NONE;
+}
+
+static enum err take_trailer(struct wire *w, struct str *bytes, bool *complete)
+{
+	w->trailer.at = 0;
+	enum head_state state = head_scan(&w->trailer, *bytes);
+	w->overhead += w->trailer.at;
+	*bytes = str_from(*bytes, w->trailer.at);
+	*complete = state == HEAD_COMPLETE;
+	return state == HEAD_BAD ? ERR_MALFORMED_REQUEST : ERR_NONE;
+}
+
+enum err wire_chunked(struct wire *w, struct str *bytes, struct buf *body, size_t bytes_max, bool *complete)
+{
+	*complete = false;
+	w->body = body;
+	w->body_max = bytes_max;
+	if (!w->last_chunk) TRY(take_chunks(w, bytes));
+	if (w->last_chunk) TRY(take_trailer(w, bytes, complete));
+	return w->overhead > CHUNK_OVERHEAD_BYTES + CHUNK_OVERHEAD_RATIO * body->n ? ERR_PAYLOAD_TOO_LARGE : ERR_NONE;
 }

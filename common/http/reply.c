@@ -1,0 +1,121 @@
+/* Reads replies. As strict as the server's side: the peer is one of our own processes, and what is odd is broken. A reply is copied
+ * once, into the memory of its call, because the answer goes out later than the read (client.h). */
+#include "common/http/upstream.h"
+
+enum { REPLY_HEAD_BYTES_MAX = 32 * 1024, REPLY_FIELDS_MAX = 128, INTERIM_MAX = 8 };
+
+void reply_begin(struct channel *ch)
+{
+	ch->scan = (struct head_scan){ 0 };
+	ch->in_body = ch->until_close = false;
+}
+
+static bool is_bodiless(const struct upstream_call *call, int status)
+{
+	return call->head_request || status == 204 || status == 304;
+}
+
+static enum reply_step finish_head(struct channel *ch, struct upstream_call *call)
+{
+	if (ch->line.status < 200) {
+		/* 100, 102, 103 are not for us; 101 was never asked for. */
+		if (ch->line.status == 101 || ++ch->interim > INTERIM_MAX) return REPLY_BROKEN;
+		arena_reset(&call->arena);
+		buf_reset(&call->raw);
+		reply_begin(ch);
+		return REPLY_MORE;
+	}
+	ch->interim = 0;
+	ch->in_body = true;
+	call->reply.status = ch->line.status;
+	call->reply.body = STR("");
+	size_t bytes_max = call->upstream->config.reply_bytes_max;
+	if (is_bodiless(call, ch->line.status)) {
+		ch->framing = (struct framing){ .has_length = true };
+	} else if (!ch->framing.has_length && !ch->framing.chunked) {
+		ch->until_close = true;
+	}
+	if (ch->framing.has_length && ch->framing.length > bytes_max) return REPLY_BROKEN;
+	call->body.max = bytes_max;
+	return REPLY_MORE;
+}
+
+static bool parse_head(struct channel *ch, struct upstream_call *call, struct str head)
+{
+	size_t first = ch->scan.first_line;
+	unsigned count = ch->scan.lines - 1;
+	if (ch->scan.start || count > REPLY_FIELDS_MAX) return false;
+	if (status_line_parse(str_span(head.p, first - 2), &ch->line)) return false;
+	struct http_field *items = arena_array(&call->arena, count + 1, sizeof *items);
+	if (!items || wire_head(ch->wire, WIRE_REPLY, head, items, &count)) return false;
+	call->reply.fields = (struct http_fields){ items, count };
+	if (framing_parse(call->reply.fields, ch->line.http_1_0, &ch->framing)) return false;
+	if (ch->line.status >= 200 && !wire_keep_alive(ch->wire)) ch->retires = true;
+	return true;
+}
+
+static enum reply_step step_head(struct channel *ch, struct upstream_call *call, struct str *bytes)
+{
+	size_t had = call->raw.n, room = REPLY_HEAD_BYTES_MAX - had;
+	struct str view = str_span(bytes->p, bytes->n < room ? bytes->n : room);
+	if (had) {
+		buf_str(&call->raw, view);
+		view = buf_view(&call->raw);
+	}
+	enum head_state state = head_scan(&ch->scan, view);
+	if (state == HEAD_BAD || (state == HEAD_MORE && view.n >= REPLY_HEAD_BYTES_MAX)) return REPLY_BROKEN;
+	if (state == HEAD_MORE) {
+		if (!had) buf_str(&call->raw, view);
+		*bytes = str_from(*bytes, bytes->n);
+		return REPLY_MORE;
+	}
+	*bytes = str_from(*bytes, ch->scan.at - had);
+	struct str head = str_span(view.p, ch->scan.at);
+	if (!had) head = arena_str(&call->arena, head);
+	if (!head.p || !parse_head(ch, call, head)) return REPLY_BROKEN;
+	return finish_head(ch, call);
+}
+
+static enum reply_step step_length(struct channel *ch, struct upstream_call *call, struct str *bytes)
+{
+	size_t length = (size_t)ch->framing.length, missing = length - call->body.n;
+	struct str part = str_span(bytes->p, bytes->n < missing ? bytes->n : missing);
+	*bytes = str_from(*bytes, part.n);
+	if (part.n == length) {
+		if (part.n) call->reply.body = arena_str(&call->arena, part);
+		return call->reply.body.p ? REPLY_DONE : REPLY_BROKEN;
+	}
+	buf_str(&call->body, part);
+	if (part.n < missing) return REPLY_MORE;
+	call->reply.body = buf_view(&call->body);
+	return REPLY_DONE;
+}
+
+static enum reply_step step_rest(struct upstream_call *call, struct str *bytes)
+{
+	buf_str(&call->body, *bytes);
+	*bytes = str_from(*bytes, bytes->n);
+	return buf_ok(&call->body) ? REPLY_MORE : REPLY_BROKEN;
+}
+
+enum reply_step reply_step(struct channel *ch, struct upstream_call *call, struct str *bytes)
+{
+	if (!ch->in_body) {
+		enum reply_step step = step_head(ch, call, bytes);
+		if (step == REPLY_BROKEN || !ch->in_body) return step;
+	}
+	if (ch->until_close) return step_rest(call, bytes);
+	if (!ch->framing.chunked) return step_length(ch, call, bytes);
+	bool complete;
+	if (wire_chunked(ch->wire, bytes, &call->body, call->body.max, &complete)) return REPLY_BROKEN;
+	if (!complete) return REPLY_MORE;
+	if (call->body.n) call->reply.body = buf_view(&call->body);
+	return REPLY_DONE;
+}
+
+bool reply_ends_with_connection(struct channel *ch, struct upstream_call *call)
+{
+	if (!ch->in_body || !ch->until_close) return false;
+	if (call->body.n) call->reply.body = buf_view(&call->body);
+	return true;
+}

@@ -1,0 +1,141 @@
+#ifndef COMMON_HTTP_UPSTREAM_H
+#define COMMON_HTTP_UPSTREAM_H
+
+#include "common/core/list.h"
+#include "common/http/client.h"
+#include "common/http/wire.h"
+
+/* Inside common/http: the parts of an upstream pool. */
+
+struct channel;
+
+/** Where a call is: the list it stands on. */
+enum call_state { CALL_WAITING, CALL_UNSENT, CALL_SENT, CALL_DONE };
+
+struct upstream_call {
+	struct list link;
+	struct list live; /* in upstream->live: for deadlines */
+	struct upstream *upstream;
+	struct channel *channel; /* CALL_UNSENT and CALL_SENT */
+	enum call_state state;
+	upstream_done *done; /* NULL: nobody waits any more */
+	void *arg;
+	int64_t deadline_ms;
+	int64_t wait_until_ms; /* CALL_WAITING: no longer than this */
+	struct buf request; /* kept for a repetition */
+	bool head_request;
+	bool safe;
+	bool probe; /* a health request: for its own address only */
+	unsigned tries;
+	enum err status; /* CALL_DONE */
+	struct http_reply reply;
+	struct arena arena; /* of the reply's head and small bodies */
+	struct buf raw; /* a head that came in several reads */
+	struct buf body; /* content that did, or chunked */
+};
+
+struct upstream_address {
+	struct upstream *upstream;
+	struct str text;
+	struct channel **channels; /* config.connections of them */
+	unsigned in_flight;
+	bool sick; /* its health answer was bad */
+	unsigned sick_count;
+	unsigned failures; /* in a row; of connecting or at once after it */
+	int64_t retry_at_ms; /* not before this */
+	int64_t last_well_ms; /* when it last answered or stood */
+	bool probing;
+	int64_t probed_ms;
+};
+
+enum channel_state { CHANNEL_DOWN, CHANNEL_CONNECTING, CHANNEL_UP, CHANNEL_CLOSING };
+
+/** One connection to an address, with the calls on it in order. Outlives its pool until its stream is gone. */
+struct channel {
+	struct upstream_address *address; /* NULL once the pool is freed */
+	struct stream *stream;
+	struct wire *wire;
+	enum channel_state state;
+	struct list unsent;
+	struct list sent;
+	unsigned in_flight; /* members of both */
+	unsigned unsent_count;
+	int64_t connecting_since_ms;
+	bool answered_once;
+	bool retires; /* an answer said close: what stands behind it was not processed */
+	/* The reply being read, of the first call of `sent`. */
+	struct head_scan scan;
+	struct framing framing;
+	struct status_line line;
+	bool in_body;
+	bool until_close;
+	unsigned interim; /* 1xx seen */
+};
+
+struct upstream {
+	struct loop *loop;
+	struct upstream_config config;
+	struct upstream_address *addresses;
+	struct list waiting;
+	struct list done;
+	struct list live;
+	struct list spare;
+	unsigned spare_count;
+	unsigned live_count;
+	unsigned waiting_count;
+	int64_t next_deadline_ms; /* no call is due before this */
+	int64_t born_ms;
+	struct timer *tick;
+	int64_t tick_ms; /* its period; 0: stopped */
+	bool freed;
+	struct loop_task send_task;
+	struct loop_task done_task;
+	struct loop_task free_task;
+	struct upstream_stats stats;
+};
+
+/* call.c */
+struct upstream_call *call_new(struct upstream *u);
+/** Recycles it; its links are removed already. */
+void call_forget(struct upstream_call *call);
+void call_free(struct upstream_call *call);
+/** The call is over: `done` will be called from PHASE_RUN; or nobody waits, and it is recycled. It is on no list. */
+void call_finish(struct upstream_call *call, enum err status);
+/** A call without an answer, on no list: waits again, or ends. `processed`: the peer may have acted on it. */
+void call_return(struct upstream_call *call, bool processed);
+void call_wait(struct upstream_call *call);
+/** Ends calls whose time is up. */
+void calls_check_deadlines(struct upstream *u, int64_t now_ms);
+void calls_deliver(struct loop_task *done_task);
+
+/* upstream.c */
+/** False when all addresses have been away for long. */
+bool upstream_has_hope(const struct upstream *u);
+/** Sets the timer's pace to what there is to watch. */
+void upstream_pace(struct upstream *u);
+
+/* channel.c */
+struct channel *channel_new(struct upstream_address *address);
+/** Cuts it off its pool; it frees itself when its stream is gone. */
+void channel_free(struct channel *ch);
+void channel_connect(struct channel *ch);
+/** Appends the call; it leaves at PHASE_UPSTREAM. */
+void channel_add(struct channel *ch, struct upstream_call *call);
+/** Takes back a call that is CALL_UNSENT; it is on no list then. */
+void channel_withdraw(struct upstream_call *call);
+/** Writes what is unsent, in one go. */
+void channel_flush(struct channel *ch);
+/** Closes; calls without an answer are returned to the pool. */
+void channel_break(struct channel *ch);
+/** Connect time-out, and a connection whose oldest call is long overdue. */
+void channel_check(struct channel *ch, int64_t now_ms);
+
+/* reply.c */
+enum reply_step { REPLY_MORE, REPLY_DONE, REPLY_BROKEN };
+/** Takes from the front of *bytes what belongs to the reply of `call`. */
+enum reply_step reply_step(struct channel *ch, struct upstream_call *call, struct str *bytes);
+/** The peer ended the connection: true when that ends the reply (content without a length). */
+bool reply_ends_with_connection(struct channel *ch, struct upstream_call *call);
+void reply_begin(struct channel *ch);
+
+#endif
