@@ -17,6 +17,7 @@ const MODES = ['no_callback', 'callback_before_reply', 'callback_delay', 'duplic
 	'tampered_tag', 'empty_aad', 'clock_skew', 'system_error_once', 'frequency_limited', 'slow', 'reset', 'html', 'unknown_serial', 'certificate_serial',
 	'refund_abnormal', 'refund_not_enough', 'whitespace', 'pay_during_close', 'bill_not_ready', 'bill_wrong_hash'];
 const TRUNCATED_MAX = 256;
+const LOGGED_BODY_MAX = 65536;
 
 const ROUTES = [
 	['jsapi', 'POST', /^\/v3\/pay\/transactions\/jsapi$/, (pay, c) => createOrder(pay, c.body, c.entry)],
@@ -60,7 +61,7 @@ export class WechatPay {
 
 	async handle(request, response) {
 		const raw = await readBody(request);
-		const entry = this.log.add({ method: request.method, url: request.url, headers: { ...request.headers }, body: raw.toString('utf8') });
+		const entry = this.log.add({ method: request.method, url: request.url, headers: { ...request.headers }, body: raw.toString('utf8', 0, LOGGED_BODY_MAX) });
 		const url = new URL(request.url, 'https://api.mch.weixin.qq.com');
 		const [endpoint, , pattern, run] = ROUTES.find(([, method, path]) => method === request.method && path.test(url.pathname)) ?? [];
 		entry.endpoint = endpoint ?? 'unknown';

@@ -115,9 +115,10 @@ function bodyCases(context, operation, base) {
 
 function parameterCases(context, operation, base) {
 	const cases = [{ title: 'an unknown query parameter', refusal: 'unknownParameter', change: { query: { ...base.query, yg_unknown: 1 } } }];
-	for (const { node } of operation.parameters) {
+	for (const parameter of operation.parameters) {
+		const { node } = parameter;
 		if (node.in === 'header' || !node.schema) continue;
-		const { keywords } = flatten(context.contracts, { node: node.schema, file: `${operation.service}.yaml`, pointer: '' });
+		const { keywords } = flatten(context.contracts, context.contracts.child(parameter, 'schema'));
 		for (const [title, value] of parameterValues(keywords)) {
 			cases.push({ title: `${node.in}.${node.name} ${title}`, refusal: 'value', places: [`${node.in}.${node.name}`], change: { [node.in]: { ...base[node.in], [node.name]: value } } });
 		}
