@@ -8,6 +8,12 @@ begin
 	raise exception using errcode = 'check_violation', constraint = p_constraint, message = p_message;
 end $$;
 
+-- Instants inside JSON that SQL builds, written as the row writer writes them.
+create function rfc3339(p_at timestamptz) returns text
+language sql stable strict parallel safe as $$
+	select to_char(p_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD"T"HH24:MI:SS.US"+08:00"')
+$$;
+
 create table campaign (
 	id uuid primary key,
 	organization text not null,
@@ -73,7 +79,7 @@ create index campaign_newest on campaign (created_at desc, id desc);
 -- Append-only history. `changed` holds the names of the columns, not their values.
 create table campaign_event (
 	seq bigint generated always as identity primary key,
-	campaign_id uuid not null references campaign (id),
+	campaign_id uuid not null constraint campaign_event_campaign references campaign (id),
 	version integer not null,
 	state text not null,
 	changed text[] not null,

@@ -35,7 +35,7 @@ create table gift (
 	message text,
 	real_name bytea,
 	key_id uuid,
-	constraint gift_id_taken primary key (id),
+	primary key (id),
 	constraint gift_amount_positive check (amount_fen between 1 and 100000000000),
 	constraint gift_refund_range check (refunded_fen between 0 and amount_fen),
 	constraint gift_channel_known check (channel in ('WECHAT_JSAPI', 'BANK_TRANSFER')),
@@ -95,7 +95,7 @@ create table gift_public (
 	channel text not null,
 	shown_name text,
 	message text,
-	constraint gift_public_code_taken primary key (public_code),
+	primary key (public_code),
 	constraint gift_public_refund_range check (refunded_fen between 0 and amount_fen)
 );
 create index gift_public_newest on gift_public (campaign_id, paid_at desc, public_code desc);
@@ -116,7 +116,7 @@ create table pay_order (
 	paid_at timestamptz,
 	prepay_id text,
 	transaction_id text,
-	constraint pay_order_number_taken primary key (out_trade_no),
+	primary key (out_trade_no),
 	constraint pay_order_number_form check (out_trade_no ~ '^[0-9A-Za-z_|*-]{6,32}$'),
 	constraint pay_order_amount_positive check (amount_fen > 0),
 	constraint pay_order_state_consistent check (case state

@@ -9,7 +9,7 @@ create table payment_notification (
 	body bytea not null,
 	received_at timestamptz not null default now(),
 	outcome text not null,
-	constraint payment_notification_event_taken primary key (event_id)
+	primary key (event_id)
 );
 create trigger payment_notification_append_only before update or delete on payment_notification
 	for each row execute function append_only();
@@ -32,7 +32,7 @@ create trigger payment_exception_append_only before update or delete on payment_
 create table refund (
 	id uuid not null,
 	out_refund_no text not null,
-	out_trade_no text not null references pay_order (out_trade_no),
+	out_trade_no text not null constraint refund_order references pay_order (out_trade_no),
 	gift_id uuid not null,
 	amount_fen bigint not null,
 	reason text not null,
@@ -45,7 +45,7 @@ create table refund (
 	created_at timestamptz not null default now(),
 	finished_at timestamptz,
 	next_check_at timestamptz not null default now(),
-	constraint refund_id_taken primary key (id),
+	primary key (id),
 	constraint refund_number_taken unique (out_refund_no),
 	constraint refund_provider_id_taken unique (provider_refund_id),
 	constraint refund_number_form check (out_refund_no ~ '^[0-9A-Za-z_|*@-]{6,64}$'),
@@ -107,12 +107,12 @@ create table money_entry (
 	seq bigint not null default money_entry_next(),
 	gift_id uuid not null,
 	campaign_id uuid not null,
-	refund_id uuid references refund (id),
+	refund_id uuid constraint money_entry_refund references refund (id),
 	amount_fen bigint not null,
 	kind text not null,
 	occurred_at timestamptz not null,              -- as the bank or WeChat says
 	recorded_at timestamptz not null default now(), -- as we know
-	constraint money_entry_seq_taken primary key (seq),
+	primary key (seq),
 	-- one PAYMENT per gift, one REFUND per refund
 	constraint money_entry_once unique nulls not distinct (gift_id, refund_id),
 	constraint money_entry_sign check (case kind

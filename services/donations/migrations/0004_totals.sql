@@ -11,7 +11,7 @@ create table campaign_total (
 -- One row. Entries with seq <= folded are in campaign_total. `pending` was the last number drawn at some moment, and every
 -- transaction that could have drawn one up to it had an id below `pending_xid`: once those have ended, nothing can appear below `pending`.
 create table fold_state (
-	one boolean primary key default true check (one),
+	one boolean primary key default true constraint fold_state_one check (one),
 	folded bigint not null default 0,
 	pending bigint not null default 0,
 	pending_xid xid8 not null default '0'

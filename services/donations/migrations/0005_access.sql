@@ -45,6 +45,6 @@ create policy refund_staff on refund for select using (current_kind() = 'staff'
 	and exists (select from gift g where g.id = gift_id));
 
 revoke execute on all functions in schema donations from public;
-grant execute on function refuse, current_subject, current_kind, in_my_organization, uuid7_floor, gift_partitions_ensure,
+grant execute on function refuse, append_only, gift_before_update, pay_order_before_update, current_subject, current_kind, in_my_organization, uuid7_floor, rfc3339, gift_partitions_ensure,
 	campaign_before_insert, campaign_before_update, payment_settle, payment_notification_store, order_placed, order_close,
 	order_take_due, refund_request, refund_settle, refund_take_due, refund_note_error, totals_fold to yg_donations;

@@ -22,8 +22,7 @@ with asked as materialized (
                 when a.amount_fen > c.max_gift_fen then 'amount-above-maximum' end as problem,
            case when a.channel = 'BANK_TRANSFER' then json_build_object('holder', c.bank_holder, 'bank', c.bank_name,
                 'account', c.bank_account, 'remark', a.code) end as transfer,
-           to_char(now() at time zone 'Asia/Shanghai', 'YYYY-MM-DD"T"HH24:MI:SS.US"+08:00"') as created_text,
-           to_char((now() + interval '30 days') at time zone 'Asia/Shanghai', 'YYYY-MM-DD"T"HH24:MI:SS.US"+08:00"') as expires_text
+           rfc3339(now()) as created_text, rfc3339(now() + interval '30 days') as expires_text
     from asked a
     cross join (select (now() at time zone 'Asia/Shanghai')::date as today) t
     left join campaign c on c.id = a.campaign_id

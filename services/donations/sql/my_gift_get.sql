@@ -5,7 +5,7 @@ select g.id, g.public_code, g.campaign_id as "campaign.id", c.title as "campaign
        case when g.state = 'PENDING' then o.out_trade_no end as out_trade_no,
        case when g.state = 'PENDING' then o.expires_at end as expires_at,
        coalesce((select json_agg(json_build_object('id', r.id, 'amount_fen', r.amount_fen, 'state', r.state,
-                     'created_at', to_char(r.created_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD"T"HH24:MI:SS.US"+08:00"')) order by r.id)
+                     'created_at', rfc3339(r.created_at)) order by r.id)
                  from refund r where r.gift_id = g.id), '[]') as refunds
 from gift g
 left join campaign c on c.id = g.campaign_id
