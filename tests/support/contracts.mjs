@@ -79,7 +79,7 @@ export class Contracts {
 			path: template,
 			node,
 			parameters: [...list(item, place.pointer.replace(/\/[^/]*$/, '')), ...list(node, place.pointer)],
-			access: node['x-access'] ?? (security.length && !security.some((s) => Object.keys(s).length === 0) ? 'token' : 'public'),
+			access: node['x-access'] ?? (node.security?.length === 0 ? 'public' : 'token'),
 			scopes: [...new Set(node['x-scopes'] ?? security.flatMap((s) => Object.values(s).flat()))],
 			idempotency: node['x-idempotency'] ?? 'none',
 			bodyType,

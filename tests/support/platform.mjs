@@ -50,8 +50,8 @@ export class Platform {
 
 	/** Runs SQL as superuser and returns rows of text cells. For states that the API cannot reach, and for looking behind it. */
 	async sql(text) {
-		const superuser = this.demo.postgres ?? process.env.YG_TEST_PG ?? `host=${path.join(this.dir, 'pg')} dbname=yangguang user=postgres`;
-		const child = spawn('psql', ['-X', '-q', '-A', '-t', '-F', '\u001f', '-v', 'ON_ERROR_STOP=1', '-d', superuser, '-f', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
+		this.superuser ??= (await run('bash', ['-c', '. deploy/local/lib.sh && printf %s "$PGSUPER"'], { cwd: ROOT, env: this.env ?? { ...process.env, YG_VAR: this.dir } })).stdout;
+		const child = spawn('psql', ['-X', '-q', '-A', '-t', '-F', '\u001f', '-v', 'ON_ERROR_STOP=1', '-d', this.superuser, '-f', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
 		let out = '';
 		let err = '';
 		child.stdout.on('data', (part) => { out += part; });
