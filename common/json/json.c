@@ -8,13 +8,19 @@
 enum json_type json_type(const struct json *v)
 {
 	switch (json_node(v)->type & 0xff) {
-	case cJSON_Object: return JSON_OBJECT;
-	case cJSON_Array: return JSON_ARRAY;
-	case cJSON_String: return JSON_STRING;
-	case cJSON_Number: return JSON_NUMBER;
+	case cJSON_Object:
+		return JSON_OBJECT;
+	case cJSON_Array:
+		return JSON_ARRAY;
+	case cJSON_String:
+		return JSON_STRING;
+	case cJSON_Number:
+		return JSON_NUMBER;
 	case cJSON_True:
-	case cJSON_False: return JSON_BOOL;
-	default: return JSON_NULL;
+	case cJSON_False:
+		return JSON_BOOL;
+	default:
+		return JSON_NULL;
 	}
 }
 
@@ -117,12 +123,18 @@ bool json_equal(const struct json *a, const struct json *b)
 	enum json_type type = json_type(a);
 	if (type != json_type(b)) return false;
 	switch (type) {
-	case JSON_NULL: return true;
-	case JSON_BOOL: return json_bool(a) == json_bool(b);
-	case JSON_NUMBER: return numbers_equal(json_number(a), json_number(b));
-	case JSON_STRING: return str_eq(json_string(a), json_string(b));
-	case JSON_ARRAY: return json_count(a) == json_count(b) && arrays_equal(a, b);
-	case JSON_OBJECT: return json_count(a) == json_count(b) && objects_equal(a, b);
+	case JSON_NULL:
+		return true;
+	case JSON_BOOL:
+		return json_bool(a) == json_bool(b);
+	case JSON_NUMBER:
+		return numbers_equal(json_number(a), json_number(b));
+	case JSON_STRING:
+		return str_eq(json_string(a), json_string(b));
+	case JSON_ARRAY:
+		return json_count(a) == json_count(b) && arrays_equal(a, b);
+	case JSON_OBJECT:
+		return json_count(a) == json_count(b) && objects_equal(a, b);
 	}
 	return false;
 }
@@ -144,15 +156,20 @@ uint64_t json_hash(const struct json *v)
 {
 	uint64_t h = mix(0, (uint64_t)json_type(v));
 	switch (json_type(v)) {
-	case JSON_NULL: return h;
-	case JSON_BOOL: return mix(h, json_bool(v));
-	case JSON_NUMBER: return mix(h, number_hash(json_number(v)));
-	case JSON_STRING: return mix(h, id_hash(json_string(v)));
+	case JSON_NULL:
+		return h;
+	case JSON_BOOL:
+		return mix(h, json_bool(v));
+	case JSON_NUMBER:
+		return mix(h, number_hash(json_number(v)));
+	case JSON_STRING:
+		return mix(h, id_hash(json_string(v)));
 	case JSON_ARRAY:
 		for (const struct json *c = json_first(v); c; c = json_next(c)) h = mix(h, json_hash(c));
 		return h;
 	case JSON_OBJECT: /* a sum, since order does not count */
-		for (const struct json *c = json_first(v); c; c = json_next(c)) h += mix(id_hash(json_key(c)), json_hash(c));
+		for (const struct json *c = json_first(v); c; c = json_next(c))
+			h += mix(id_hash(json_key(c)), json_hash(c));
 		return h;
 	}
 	return h;

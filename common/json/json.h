@@ -12,8 +12,9 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
 enum { JSON_DEPTH_MAX = 32, JSON_DEPTH_LIMIT = 128 }; /* what requests may have; what json_read can be asked for */
 
 struct json_error {
-	const char *code; /* static: "utf8", "depth", "duplicate-key", "number", "syntax", "trailing", "nul", "memory" */
-	size_t offset;    /* byte where it was found */
+	const char
+	    *code; /* static: "utf8", "depth", "duplicate-key", "number", "syntax", "trailing", "nul", "memory" */
+	size_t offset; /* byte where it was found */
 };
 
 /**
@@ -22,7 +23,8 @@ struct json_error {
  * Units: a scalar has depth 0, [] has depth 1; depth_max ≤ JSON_DEPTH_LIMIT. `error` may be NULL.
  * Fails: ERR_MALFORMED_JSON with *error filled; ERR_MEMORY when the arena is full.
  */
-MUST_USE enum err json_read(struct arena *a, struct str text, unsigned depth_max, const struct json **out, struct json_error *error);
+MUST_USE enum err json_read(
+    struct arena *a, struct str text, unsigned depth_max, const struct json **out, struct json_error *error);
 
 enum json_type json_type(const struct json *v);
 bool json_bool(const struct json *v);
@@ -66,5 +68,8 @@ struct json *json_new_null(struct arena *a);
 void json_append(struct json *array, struct json *item);
 /** Adds a member; the caller has made sure that it is not there yet. */
 void json_add(struct arena *a, struct json *object, struct str name, struct json *value);
+/** Where a value stood in its source, for reports; ignored for numbers. 0 when the reader did not say. */
+void json_set_line(struct json *v, unsigned line);
+unsigned json_line(const struct json *v);
 
 #endif

@@ -81,3 +81,13 @@ void json_add(struct arena *a, struct json *object, struct str name, struct json
 	json_node_mutable(value)->string = copy;
 	json_append(object, value);
 }
+
+void json_set_line(struct json *v, unsigned line)
+{
+	if (v && json_type(v) != JSON_NUMBER) json_node_mutable(v)->valuedouble = line;
+}
+
+unsigned json_line(const struct json *v)
+{
+	return json_type(v) == JSON_NUMBER ? 0 : (unsigned)json_node(v)->valuedouble;
+}

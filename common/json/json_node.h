@@ -10,6 +10,7 @@
  *   number: valuestring is the literal text, valueint its length
  *   string: valueint is the length of valuestring
  *   array, object: valueint is the count of children; child->prev is the last child
+ *   all but numbers: valuedouble is the line of the source, 0 unless set
  */
 static inline const cJSON *json_node(const struct json *v)
 {

@@ -57,8 +57,10 @@ static void next_token(struct walk *w)
 		case '[':
 		case ']':
 		case '{':
-		case '}': continue;
-		default: return;
+		case '}':
+			continue;
+		default:
+			return;
 		}
 	}
 }
@@ -141,23 +143,32 @@ static bool walk_number(struct walk *w, cJSON *v)
 static bool walk_value(struct walk *w, cJSON *v)
 {
 	switch (v->type & 0xff) {
-	case cJSON_Object: return walk_object(w, v);
-	case cJSON_Array: return walk_array(w, v);
-	default: break;
+	case cJSON_Object:
+		return walk_object(w, v);
+	case cJSON_Array:
+		return walk_array(w, v);
+	default:
+		break;
 	}
 	next_token(w);
 	switch (v->type & 0xff) {
-	case cJSON_Number: return walk_number(w, v);
+	case cJSON_Number:
+		return walk_number(w, v);
 	case cJSON_String:
 		w->at = json_scan_string_end(w->text, w->at);
 		v->valueint = (int)strlen(v->valuestring);
 		return true;
-	case cJSON_False: w->at += 5; return true;
-	default: w->at += 4; return true;
+	case cJSON_False:
+		w->at += 5;
+		return true;
+	default:
+		w->at += 4;
+		return true;
 	}
 }
 
-enum err json_read(struct arena *a, struct str text, unsigned depth_max, const struct json **out, struct json_error *error)
+enum err json_read(
+    struct arena *a, struct str text, unsigned depth_max, const struct json **out, struct json_error *error)
 {
 	static pthread_once_t hooks_once = PTHREAD_ONCE_INIT;
 	struct json_error unused;

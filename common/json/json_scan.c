@@ -22,7 +22,8 @@ static bool fail_at(struct scan *s, const char *code, size_t offset)
 
 static inline void skip_blank(struct scan *s)
 {
-	while (s->at < s->n && (s->p[s->at] == ' ' || s->p[s->at] == '\n' || s->p[s->at] == '\t' || s->p[s->at] == '\r'))
+	while (
+	    s->at < s->n && (s->p[s->at] == ' ' || s->p[s->at] == '\n' || s->p[s->at] == '\t' || s->p[s->at] == '\r'))
 		s->at++;
 }
 
@@ -52,8 +53,9 @@ static bool scan_hex4(struct scan *s, unsigned *out)
 	unsigned v = 0;
 	for (size_t end = s->at + 4; s->at < end; s->at++) {
 		char c = s->at < s->n ? s->p[s->at] : 0;
-		unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0') :
-		    (c | 32) >= 'a' && (c | 32) <= 'f' ? (unsigned)((c | 32) - 'a' + 10) : 16;
+		unsigned digit = c >= '0' && c <= '9'                 ? (unsigned)(c - '0')
+				 : (c | 32) >= 'a' && (c | 32) <= 'f' ? (unsigned)((c | 32) - 'a' + 10)
+								      : 16;
 		if (digit == 16) return fail_at(s, "syntax", s->at);
 		v = v << 4 | digit;
 	}
@@ -156,13 +158,20 @@ static bool scan_value(struct scan *s)
 	skip_blank(s);
 	char c = s->at < s->n ? s->p[s->at] : 0;
 	switch (c) {
-	case '{': return scan_container(s, '}');
-	case '[': return scan_container(s, ']');
-	case '"': return scan_string(s);
-	case 't': return scan_word(s, STR("true"));
-	case 'f': return scan_word(s, STR("false"));
-	case 'n': return scan_word(s, STR("null"));
-	default: break;
+	case '{':
+		return scan_container(s, '}');
+	case '[':
+		return scan_container(s, ']');
+	case '"':
+		return scan_string(s);
+	case 't':
+		return scan_word(s, STR("true"));
+	case 'f':
+		return scan_word(s, STR("false"));
+	case 'n':
+		return scan_word(s, STR("null"));
+	default:
+		break;
 	}
 	if (c == '-' || (c >= '0' && c <= '9')) return scan_number(s);
 	return fail_at(s, "syntax", s->at);

@@ -183,10 +183,18 @@ static void put_children(struct json_writer *w, const struct json *v, bool named
 void json_put_tree(struct json_writer *w, const struct json *v)
 {
 	switch (json_type(v)) {
-	case JSON_NULL: json_put_null(w); return;
-	case JSON_BOOL: json_put_bool(w, json_bool(v)); return;
-	case JSON_NUMBER: json_put_raw(w, json_number(v)); return;
-	case JSON_STRING: json_put_str(w, json_string(v)); return;
+	case JSON_NULL:
+		json_put_null(w);
+		return;
+	case JSON_BOOL:
+		json_put_bool(w, json_bool(v));
+		return;
+	case JSON_NUMBER:
+		json_put_raw(w, json_number(v));
+		return;
+	case JSON_STRING:
+		json_put_str(w, json_string(v));
+		return;
 	case JSON_ARRAY:
 		json_begin_array(w);
 		put_children(w, v, false);

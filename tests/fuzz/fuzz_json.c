@@ -25,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else {
 		CHECK(error.code != NULL && error.offset <= size);
 	}
-	json_write_init(&w, &out); /* any bytes at all make a valid string, unless they hold a NUL, which the reader refuses */
+	json_write_init(
+	    &w, &out); /* any bytes at all make a valid string, unless they hold a NUL, which the reader refuses */
 	buf_reset(&out);
 	json_put_str(&w, text);
 	if (size) {

@@ -17,8 +17,9 @@ static struct decimal of(const char *text)
 static void order(void **state)
 {
 	(void)state;
-	static const char *const ascending[] = { "-1e308", "-10.5", "-10", "-9.999", "-1e-9", "0", "1e-300", "0.07", "0.070001", "0.1", "1",
-		"1.5", "9.99", "10", "9007199254740992", "9007199254740993", "9223372036854775807", "9223372036854775808", "1e20", "1e300" };
+	static const char *const ascending[] = { "-1e308", "-10.5", "-10", "-9.999", "-1e-9", "0", "1e-300", "0.07",
+		"0.070001", "0.1", "1", "1.5", "9.99", "10", "9007199254740992", "9007199254740993",
+		"9223372036854775807", "9223372036854775808", "1e20", "1e300" };
 	for (size_t i = 0; i < ARRAY_LEN(ascending); i++)
 		for (size_t j = 0; j < ARRAY_LEN(ascending); j++) {
 			struct decimal a = of(ascending[i]), b = of(ascending[j]);
@@ -36,10 +37,11 @@ static void multiples(void **state)
 	static const struct {
 		const char *a, *b;
 		bool yes;
-	} cases[] = { { "0.07", "0.01", true }, { "19.99", "0.01", true }, { "0.075", "0.01", false }, { "4.5", "1.5", true }, { "35", "1.5", false },
-		{ "0", "7", true }, { "-14", "7", true }, { "1e300", "7", false }, { "1e300", "8", true }, { "9007199254740993", "2", false },
-		{ "12391239123", "1e-8", true }, { "0.00751", "0.0001", false }, { "1e308", "0.123456789", false }, { "10", "100", false },
-		{ "100", "1e2", true } };
+	} cases[] = { { "0.07", "0.01", true }, { "19.99", "0.01", true }, { "0.075", "0.01", false },
+		{ "4.5", "1.5", true }, { "35", "1.5", false }, { "0", "7", true }, { "-14", "7", true },
+		{ "1e300", "7", false }, { "1e300", "8", true }, { "9007199254740993", "2", false },
+		{ "12391239123", "1e-8", true }, { "0.00751", "0.0001", false }, { "1e308", "0.123456789", false },
+		{ "10", "100", false }, { "100", "1e2", true } };
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct decimal a = of(cases[i].a), b = of(cases[i].b);
 		assert_true(decimal_fits_divisor(&b));
@@ -64,6 +66,7 @@ static void wholeness(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(order), cmocka_unit_test(multiples), cmocka_unit_test(wholeness) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(order), cmocka_unit_test(multiples),
+		cmocka_unit_test(wholeness) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

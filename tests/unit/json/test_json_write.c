@@ -54,7 +54,8 @@ static void integers_are_never_doubles(void **state)
 		int64_t v;
 		const char *text;
 	} cases[] = { { 0, "0" }, { 1000000000000000, "1000000000000000" }, { 9007199254740991, "9007199254740991" },
-		{ INT64_MAX, "9223372036854775807" }, { INT64_MIN, "-9223372036854775808" }, { 2147483648, "2147483648" } };
+		{ INT64_MAX, "9223372036854775807" }, { INT64_MIN, "-9223372036854775808" },
+		{ 2147483648, "2147483648" } };
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct buf b;
 		struct json_writer w;
@@ -69,16 +70,26 @@ static void integers_are_never_doubles(void **state)
 static void escapes_what_must_be(void **state)
 {
 	(void)state;
-#define CASE(in, out) { STR(in), out }
+#define CASE(in, out)                                                                                                  \
+	{                                                                                                              \
+		STR(in), out                                                                                           \
+	}
 	static const struct {
 		struct str in;
 		const char *out;
-	} cases[] = { CASE("", "\"\""), CASE("plain text, long enough for words of eight", "\"plain text, long enough for words of eight\""),
-		CASE("a\"b\\c/d", "\"a\\\"b\\\\c/d\""), CASE("\b\f\n\r\t", "\"\\b\\f\\n\\r\\t\""), CASE("\x01\x1f\x7f", "\"\\u0001\\u001f\x7f\""),
-		CASE("a\0b", "\"a\\u0000b\""), CASE("中文😀é", "\"中文😀é\""), CASE("1234567\"", "\"1234567\\\"\""), CASE("1234567\x1f", "\"1234567\\u001f\""),
-		CASE("12345678901234567中", "\"12345678901234567中\""), CASE("\xff", "\"\xef\xbf\xbd\""), CASE("a\xe4\xb8", "\"a\xef\xbf\xbd\xef\xbf\xbd\""),
-		CASE("\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""), CASE("\xc0\xaf!", "\"\xef\xbf\xbd\xef\xbf\xbd!\""),
-		CASE("\x80" "abc", "\"\xef\xbf\xbd" "abc\"") };
+	} cases[] = { CASE("", "\"\""),
+		CASE("plain text, long enough for words of eight", "\"plain text, long enough for words of eight\""),
+		CASE("a\"b\\c/d", "\"a\\\"b\\\\c/d\""), CASE("\b\f\n\r\t", "\"\\b\\f\\n\\r\\t\""),
+		CASE("\x01\x1f\x7f", "\"\\u0001\\u001f\x7f\""), CASE("a\0b", "\"a\\u0000b\""),
+		CASE("中文😀é", "\"中文😀é\""), CASE("1234567\"", "\"1234567\\\"\""),
+		CASE("1234567\x1f", "\"1234567\\u001f\""), CASE("12345678901234567中", "\"12345678901234567中\""),
+		CASE("\xff", "\"\xef\xbf\xbd\""), CASE("a\xe4\xb8", "\"a\xef\xbf\xbd\xef\xbf\xbd\""),
+		CASE("\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""),
+		CASE("\xc0\xaf!", "\"\xef\xbf\xbd\xef\xbf\xbd!\""),
+		CASE("\x80"
+		     "abc",
+		    "\"\xef\xbf\xbd"
+		    "abc\"") };
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct buf b;
 		struct json_writer w;
@@ -93,7 +104,8 @@ static void escapes_what_must_be(void **state)
 static void trees_keep_literals_and_order(void **state)
 {
 	(void)state;
-	static const char text[] = "{\"z\":1.50,\"a\":[9007199254740993,1e2,-0,{\"\":\"\\\"\"}],\"t\":true,\"n\":null,\"e\":{},\"l\":[]}";
+	static const char text[] =
+	    "{\"z\":1.50,\"a\":[9007199254740993,1e2,-0,{\"\":\"\\\"\"}],\"t\":true,\"n\":null,\"e\":{},\"l\":[]}";
 	struct arena a;
 	struct buf b;
 	struct json_writer w;
