@@ -143,7 +143,7 @@ status:
 stop:
 	@deploy/local/run stop
 demo: start
-	@deploy/local/demo
+	@deploy/local/play
 
 test:
 	@deploy/local/install test

@@ -1,0 +1,47 @@
+// make demo: one gift from login to refund through the public API, each exchange printed.
+import { randomUUID } from 'node:crypto';
+import fs from 'node:fs';
+
+const demo = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
+const cut = (text) => (text.length > 900 ? `${text.slice(0, 900)} …` : text);
+
+async function exchange(title, method, url, { body, token, headers = {} } = {}) {
+	const sent = { ...(body ? { 'Content-Type': 'application/json' } : {}), ...(token ? { Authorization: `Bearer ${token}` } : {}), ...headers };
+	console.log(`\n── ${title}`);
+	console.log(`→ ${method} ${url.replace(demo.base_url, '')}`);
+	for (const [name, value] of Object.entries(sent)) console.log(`  ${name}: ${name === 'Authorization' ? `${value.slice(0, 24)}…` : value}`);
+	if (body) console.log(`  ${JSON.stringify(body)}`);
+	const response = await fetch(url.startsWith('http') ? url : demo.base_url + url, { method, headers: sent, body: body && JSON.stringify(body) });
+	const text = await response.text();
+	console.log(`← ${response.status} ${response.headers.get('content-type') ?? ''}`);
+	if (text) console.log(`  ${cut(text)}`);
+	if (!response.ok) throw new Error(`${title}: ${response.status}`);
+	return text ? JSON.parse(text) : {};
+}
+
+async function until(title, ask) {
+	for (let i = 0; i < 100; i += 1) {
+		if (await ask()) return;
+		await new Promise((done) => { setTimeout(done, 100); });
+	}
+	throw new Error(`${title}: not within 10 s`);
+}
+
+const citizen = await exchange('a citizen logs in through WeChat', 'POST', '/v1/auth/wechat', { body: { code: demo.citizens[0].wechat_code } });
+const { items: [campaign] } = await exchange('looks for an open campaign', 'GET', '/v1/campaigns?state=OPEN&limit=1');
+const gift = await exchange('gives 88.00 yuan', 'POST', '/v1/gifts', { token: citizen.access_token, headers: { 'Idempotency-Key': `"${randomUUID()}"` },
+	body: { campaign_id: campaign.id, amount_fen: 8800, disclosure: 'NAMED', real_name: '林小满', message: '愿大家平安' } });
+await exchange('pays in WeChat (stand-in: what the user does on the phone)', 'POST', `${demo.standins.wechat_pay}/control/payments`, { body: { out_trade_no: gift.out_trade_no } });
+await until('the payment is settled', async () => (await fetch(`${demo.base_url}/v1/public/gifts/${gift.public_code}`)).ok);
+await exchange('anyone finds the gift by its public code', 'GET', `/v1/public/gifts/${gift.public_code}`);
+await exchange('and in the list of the campaign', 'GET', `/v1/campaigns/${campaign.id}/gifts?limit=2`);
+const finance = demo.staff.find((person) => person.username === 'finance');
+const staff = await exchange('the accountant logs in', 'POST', '/v1/auth/staff', { body: { username: finance.username, password: finance.password } });
+await exchange('refunds 8.00 yuan', 'POST', `/v1/gifts/${gift.id}/refunds`, { token: staff.access_token, headers: { 'Idempotency-Key': `"${randomUUID()}"` },
+	body: { amount_fen: 800, reason: '重复捐赠' } });
+await until('the refund is done', async () => {
+	const seen = await fetch(`${demo.base_url}/v1/public/gifts/${gift.public_code}`);
+	return (await seen.text()).includes('REFUNDED');
+});
+await exchange('the public page tells it', 'GET', `/v1/public/gifts/${gift.public_code}`);
+await exchange('and the totals', 'GET', '/v1/public/summary');

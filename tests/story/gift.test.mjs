@@ -1,0 +1,126 @@
+// The whole gift, as a citizen, WeChat Pay, the public and the staff live it.
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import { Platform } from '../support/platform.mjs';
+import { Principals } from '../support/principals.mjs';
+import { eventually } from '../support/eventually.mjs';
+
+let platform;
+let people;
+let campaign;
+
+before(async () => {
+	platform = await Platform.start({ demo: 'small' });
+	people = new Principals(platform.client, platform.demo);
+	const open = await platform.client.get('/v1/campaigns?state=OPEN&limit=1');
+	assert.equal(open.status, 200, open.text);
+	[campaign] = open.json.items;
+	assert.ok(campaign, 'the demo city has an open campaign');
+});
+after(() => platform?.stop());
+
+const give = async (as, body, key = randomUUID()) => platform.client.post('/v1/gifts', { campaign_id: campaign.id, ...body }, { ...await people.headers(as), 'idempotency-key': key });
+const pay = (no) => platform.control('wechat_pay', 'POST', 'payments', { out_trade_no: no });
+const publicGift = (code) => platform.client.get(`/v1/public/gifts/${code}`);
+const settled = (code) => eventually(async () => { const seen = await publicGift(code); return seen.status === 200 && seen.json; });
+
+test('login, gift, payment, public page, totals, refund', async () => {
+	const before = (await platform.client.get('/v1/public/summary')).json;
+	const given = await give('citizen:lin', { amount_fen: 8800, disclosure: 'NAMED', real_name: '林小满', message: '愿大家平安' });
+	assert.equal(given.status, 201, given.text);
+	assert.match(given.json.public_code, /^[0-9A-HJKMNP-TV-Z]{16}$/);
+	assert.match(given.json.payment.package, /^prepay_id=/);
+	assert.equal(given.json.payment.signType, 'RSA');
+	assert.equal((await publicGift(given.json.public_code)).status, 404, 'nothing is public before it is paid');
+
+	assert.equal((await pay(given.json.out_trade_no)).status, 200);
+	const seen = await settled(given.json.public_code);
+	assert.equal(seen.amount_fen, 8800);
+	assert.ok(!JSON.stringify(seen).includes('林小满'), 'the full name is not shown');
+	assert.ok(JSON.stringify(seen).includes('林**'), 'the masked name is');
+
+	const mine = await platform.client.get('/v1/me/gifts', await people.headers('citizen:lin'));
+	assert.ok(mine.json.items.some((gift) => gift.public_code === given.json.public_code));
+	const others = await platform.client.get('/v1/me/gifts', await people.headers('citizen:someone-else'));
+	assert.ok(!others.json.items.some((gift) => gift.public_code === given.json.public_code), 'rows of others stay hidden');
+
+	const after = (await platform.client.get('/v1/public/summary')).json;
+	assert.equal(after.raised_fen - before.raised_fen, 8800);
+
+	const refund = await platform.client.post(`/v1/gifts/${given.json.id}/refunds`, { amount_fen: 800, reason: '重复捐赠' },
+		{ ...await people.headers('staff:finance'), 'idempotency-key': randomUUID() });
+	assert.ok([200, 201, 202].includes(refund.status), refund.text);
+	await eventually(async () => (await platform.sql(`select state from donations.refund where gift_id = '${given.json.id}'`))[0]?.[0] === 'SUCCESS');
+	const refunded = (await platform.client.get('/v1/public/summary')).json;
+	assert.equal(refunded.net_fen - before.net_fen, 8000);
+	const [[sum]] = await platform.sql(`select sum(amount_fen) from donations.money_entry where gift_id = '${given.json.id}'`);
+	assert.equal(Number(sum), 8000);
+});
+
+test('the same key gives the same answer once, another body is refused', async () => {
+	const key = randomUUID();
+	const first = await give('citizen:chen', { amount_fen: 1000 }, key);
+	const again = await give('citizen:chen', { amount_fen: 1000 }, `"${key}"`);
+	assert.equal(first.status, 201, first.text);
+	assert.equal(again.status, 201, again.text);
+	assert.equal(again.text, first.text);
+	assert.equal(again.headers['idempotency-replayed'], 'true');
+	const other = await give('citizen:chen', { amount_fen: 2000 }, key);
+	assert.equal(other.status, 422);
+	assert.equal(other.json.code, 'idempotency-key-reused');
+	const [[count]] = await platform.sql(`select count(*) from donations.gift where public_code = '${first.json.public_code}'`);
+	assert.equal(count, '1');
+});
+
+test('twenty retries at once make one gift', async () => {
+	const key = randomUUID();
+	const answers = await Promise.all(Array.from({ length: 20 }, () => give('citizen:race', { amount_fen: 1234, channel: 'BANK_TRANSFER' }, key)));
+	for (const answer of answers) assert.equal(answer.status, 201, answer.text);
+	assert.equal(new Set(answers.map((a) => a.json.public_code)).size, 1);
+});
+
+test('a callback that never comes: the order is settled by query', async () => {
+	await platform.control('wechat_pay', 'POST', 'behaviour', { mode: 'no_callback', times: 1 });
+	const given = await give('citizen:quiet', { amount_fen: 500 });
+	assert.equal((await pay(given.json.out_trade_no)).status, 200);
+	await platform.sql(`update donations.pay_order set next_check_at = now() where out_trade_no = '${given.json.out_trade_no}'`);
+	assert.equal((await settled(given.json.public_code)).amount_fen, 500);
+});
+
+test('a repeated callback counts once', async () => {
+	await platform.control('wechat_pay', 'POST', 'behaviour', { mode: 'duplicate_callback', count: 3, times: 1 });
+	const given = await give('citizen:twice', { amount_fen: 700 });
+	await pay(given.json.out_trade_no);
+	await settled(given.json.public_code);
+	await new Promise((done) => { setTimeout(done, 1000); });
+	const [[count]] = await platform.sql(`select count(*) from donations.money_entry where gift_id = '${given.json.id}'`);
+	assert.equal(count, '1');
+});
+
+test('what the mini-program cannot do with PATCH it can with POST', async () => {
+	const headers = await people.headers('staff:campaigns');
+	const managed = await platform.client.get('/v1/managed-campaigns?limit=1', headers);
+	assert.equal(managed.status, 200, managed.text);
+	const { id } = managed.json.items[0];
+	const one = await platform.client.get(`/v1/managed-campaigns/${id}`, headers);
+	const patch = { contact_phone: '0758-2222222' };
+	const missing = await platform.client.wx({ url: `/v1/campaigns/${id}`, method: 'PATCH', data: patch, header: headers });
+	assert.equal(missing.status, 428, missing.text);
+	const stale = await platform.client.wx({ url: `/v1/campaigns/${id}`, method: 'PATCH', data: patch, header: { ...headers, 'if-match': '"999999"' } });
+	assert.equal(stale.status, 412, stale.text);
+	const done = await platform.client.wx({ url: `/v1/campaigns/${id}`, method: 'PATCH', data: patch, header: { ...headers, 'if-match': one.headers.etag } });
+	assert.equal(done.status, 200, done.text);
+});
+
+test('events reach the stream in order, each once, also when Redis comes back empty', async () => {
+	const given = await give('citizen:event', { amount_fen: 300, channel: 'BANK_TRANSFER' });
+	assert.equal(given.status, 201, given.text);
+	const published = async () => (await platform.sql('select (select count(*) from donations.outbox where position is null), (select position - published from donations.relay_state)'))[0];
+	await eventually(async () => (await published()).every((n) => n === '0'));
+	await platform.command('stop', 'redis');
+	const during = await give('citizen:event', { amount_fen: 301, channel: 'BANK_TRANSFER' });
+	assert.equal(during.status, 201, 'Redis gone: never an error');
+	await platform.command('start', 'redis');
+	await eventually(async () => (await published()).every((n) => n === '0'), 15000);
+});
