@@ -1,0 +1,3 @@
+-- shape: one
+-- tx: write
+select identity_prune() as rows

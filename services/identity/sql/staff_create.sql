@@ -1,0 +1,10 @@
+-- shape: one
+-- tx: write
+-- Of the caller's unit unless one below it is named. Roles, if any are given, hold at the new person's unit.
+with made as (
+    insert into staff (id, username, display_name, organization, password_sealed, created_by)
+    values (:new.id::uuid, lower(:body.username::text), :body.display_name::text, coalesce(:body.organization::text, :identity.organization::text),
+            :flow.password_sealed::bytea, :identity.subject::uuid)
+    returning id, username, display_name, organization, state, version, created_at
+)
+select id, username, display_name, organization, state, version, created_at, '/v1/staff/' || id as "!location", version::text as "!etag" from made
