@@ -48,7 +48,8 @@ struct http_server_config {
 	int64_t body_timeout_ms; /* default 20 s */
 	int64_t idle_timeout_ms; /* between requests; default 75 s */
 	int64_t write_timeout_ms; /* a peer that does not read; default 30 s */
-	bool require_host; /* 400 without exactly one well-formed Host; default true */
+	bool
+	    require_host; /* 400 for HTTP/1.1 without Host (RFC 9112 3.2: set it); a malformed or doubled one is refused always */
 	/** Head complete: return ERR_NONE and set *body_bytes_max for this request, or refuse with problem filled. NULL: default limit. */
 	enum err (*on_head)(void *arg, struct http_exchange *x, size_t *body_bytes_max);
 	/** Whole request. Must lead to exactly one http_respond, now or later. */
