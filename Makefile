@@ -123,6 +123,9 @@ $(B)/bin/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(call archives,$(USES_se
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) $< $(FUZZ_MAIN) $(call linked,$(USES_service)) $(PKG_LIBS) -o $@
 
+# Objects of tests are kept, so that nothing is built twice.
+.SECONDARY:
+
 .PHONY: unit-binaries fuzzers
 unit-binaries: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
