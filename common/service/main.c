@@ -177,10 +177,30 @@ static void operations_print(const struct service *s)
 	}
 }
 
-static int check(struct service *s, bool print)
+/* Every statement as PostgreSQL gets it, one JSON object per line: for the SQL tests, and for a look at plans. */
+static void statements_print(struct service *s)
+{
+	for (unsigned i = 0; i < s->link->statements.count; i++) {
+		const struct pg_statement *statement = s->link->statements.items[i];
+		struct json_writer w;
+		buf_reset(&s->scratch);
+		json_write_init(&w, &s->scratch);
+		json_begin_object(&w);
+		json_put_member_str(&w, "name", statement->name);
+		json_put_member_bool(&w, "batch", statement->batch_max > 0);
+		json_put_member_bool(&w, "writes", statement->tx == TX_WRITE);
+		json_put_member_str(&w, "sql", statement->sql);
+		json_put_member_i64(&w, "parameters", statement->param_count);
+		json_end_object(&w);
+		printf("%.*s\n", STR_FMT(buf_view(&s->scratch)));
+	}
+}
+
+static int check(struct service *s, const char *verb)
 {
 	if (link_first(s, config_need(&s->boot, "YG_PG")) != ERR_NONE) return EXIT_CONFIG;
-	if (print) operations_print(s);
+	if (strcmp(verb, "operations") == 0) operations_print(s);
+	else if (strcmp(verb, "statements") == 0) statements_print(s);
 	else printf("%s: %u operations, %u statements, no drift\n", s->def->name, s->link->contract->operation_count, s->link->statements.count);
 	return 0;
 }
@@ -201,9 +221,8 @@ int service_main(const struct service_def *def, int argc, char **argv)
 	else if (strcmp(verb, "serve") == 0) status = serve(&s);
 	else if (strcmp(verb, "relay") == 0) status = relay_main(&s);
 	else if (strcmp(verb, "migrate") == 0) status = migrate(&s);
-	else if (strcmp(verb, "check") == 0) status = check(&s, false);
-	else if (strcmp(verb, "operations") == 0) status = check(&s, true);
-	else fprintf(stderr, "usage: %s [serve | relay | migrate | check | operations]\n", argv[0]);
+	else if (strcmp(verb, "check") == 0 || strcmp(verb, "operations") == 0 || strcmp(verb, "statements") == 0) status = check(&s, verb);
+	else fprintf(stderr, "usage: %s [serve | relay | migrate | check | operations | statements]\n", argv[0]);
 	log_flush();
 	return status;
 }

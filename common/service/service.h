@@ -48,7 +48,7 @@ struct service_def {
 	enum err (*start)(struct service *s, struct arena *boot, void **context);
 };
 
-/** serve (default), relay, migrate, check (link only, then exit), operations (print the audit). Returns the exit status. */
+/** serve (default), relay, migrate, check (link only, then exit), operations (print the audit), statements (print the SQL). Returns the exit status. */
 int service_main(const struct service_def *def, int argc, char **argv);
 
 void *service_context(const struct service *s);
