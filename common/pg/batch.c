@@ -58,7 +58,8 @@ static void free_if_orphan(struct pg_batch *b)
 	free(b);
 }
 
-static void answer(struct member *m, const struct pg_outcome *o, const struct pg_result *r, unsigned first, unsigned count)
+static void answer(
+    struct member *m, const struct pg_outcome *o, const struct pg_result *r, unsigned first, unsigned count)
 {
 	pg_batch_done *done = m->done;
 	m->done = NULL;
@@ -95,7 +96,8 @@ static bool has_writer(const struct pg_pool *p)
 	return false;
 }
 
-enum err pg_batch_add(struct pg_batch *b, const struct pg_value *values, int64_t deadline_ms, pg_batch_done *done, void *arg)
+enum err pg_batch_add(
+    struct pg_batch *b, const struct pg_value *values, int64_t deadline_ms, pg_batch_done *done, void *arg)
 {
 	unsigned n = b->statement->param_count;
 	size_t bytes = 0;
@@ -265,8 +267,10 @@ static void hand_out(struct flight *f, const struct pg_outcome *o)
 	}
 	struct pg_outcome broken = { .err = ERR_SQL, .message = STR("rows of a batch are not grouped by ord") };
 	for (unsigned i = 0; i < f->count; i++)
-		if (sorted) answer(f->members[i], o, r, first[i], count[i]);
-		else answer(f->members[i], &broken, NULL, 0, 0);
+		if (sorted)
+			answer(f->members[i], o, r, first[i], count[i]);
+		else
+			answer(f->members[i], &broken, NULL, 0, 0);
 }
 
 /* A batch was refused: each member alone. Nothing of the batch stands, so sending again is safe. */
@@ -315,8 +319,10 @@ static void flight_end(struct flight *f)
 static void on_single(void *arg, const struct pg_outcome *o)
 {
 	struct flight *f = arg;
-	if (o->err) fail_flight(f, o);
-	else hand_out(f, o);
+	if (o->err)
+		fail_flight(f, o);
+	else
+		hand_out(f, o);
 	flight_end(f);
 }
 

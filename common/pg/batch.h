@@ -14,9 +14,11 @@ struct pg_batch *pg_batch_new(struct pg_pool *p, const struct pg_statement *s);
 void pg_batch_free(struct pg_batch *b);
 
 /** rows [first, first+count) of `result` belong to this member; outcome->err tells as in pg_send. */
-typedef void pg_batch_done(void *arg, const struct pg_outcome *outcome, const struct pg_result *result, unsigned first, unsigned count);
+typedef void pg_batch_done(
+    void *arg, const struct pg_outcome *outcome, const struct pg_result *result, unsigned first, unsigned count);
 
 /** Adds a member; values in the order of statement->params, copied. Fails: ERR_BUSY when queue_max wait, ERR_UNAVAILABLE. */
-MUST_USE enum err pg_batch_add(struct pg_batch *b, const struct pg_value *values, int64_t deadline_ms, pg_batch_done *done, void *arg);
+MUST_USE enum err pg_batch_add(
+    struct pg_batch *b, const struct pg_value *values, int64_t deadline_ms, pg_batch_done *done, void *arg);
 
 #endif

@@ -50,12 +50,14 @@ static enum err copy_keywords(struct arena *a, struct str conninfo, struct conn_
 	}
 	bool good = true;
 	for (PQconninfoOption *o = options; o->keyword; o++)
-		if (o->val) good = good && set(out, n, arena_strz(a, str_of(o->keyword)), arena_strz(a, str_of(o->val)));
+		if (o->val)
+			good = good && set(out, n, arena_strz(a, str_of(o->keyword)), arena_strz(a, str_of(o->val)));
 	PQconninfoFree(options);
 	return good ? ERR_NONE : ERR_CONFIG;
 }
 
-enum err conn_params_make(struct arena *a, struct str conninfo, const struct conn_settings *settings, struct conn_params *out)
+enum err conn_params_make(
+    struct arena *a, struct str conninfo, const struct conn_settings *settings, struct conn_params *out)
 {
 	unsigned n = 0;
 	*out = (struct conn_params){ 0 };

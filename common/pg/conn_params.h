@@ -18,11 +18,13 @@ struct conn_settings {
 	int64_t statement_timeout_ms; /* 0: none */
 	int64_t idle_in_transaction_ms; /* 0: none */
 	const char *application_name; /* may be NULL */
-	unsigned rotate; /* begin with the rotate-th of several hosts: libpq's asynchronous connect never leaves a mute one */
+	unsigned
+	    rotate; /* begin with the rotate-th of several hosts: libpq's asynchronous connect never leaves a mute one */
 };
 
 /** The caller's connection string plus what all our sessions need. Fails: ERR_CONFIG, logged without the string (passwords). */
-MUST_USE enum err conn_params_make(struct arena *a, struct str conninfo, const struct conn_settings *settings, struct conn_params *out);
+MUST_USE enum err conn_params_make(
+    struct arena *a, struct str conninfo, const struct conn_settings *settings, struct conn_params *out);
 
 /** Notices go to our log (debug) instead of libpq's standard error. */
 void conn_quiet(PGconn *conn);

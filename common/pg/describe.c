@@ -27,7 +27,8 @@ static void complain(struct describer *d, struct str file, struct str message)
 	d->failed = true;
 	struct str text = str_trim(message);
 	buf_printf(d->report, "%.*s: ", STR_FMT(file));
-	for (size_t i = 0; i < text.n && i < MESSAGE_BYTES_MAX; i++) buf_char(d->report, text.p[i] == '\n' ? ' ' : text.p[i]);
+	for (size_t i = 0; i < text.n && i < MESSAGE_BYTES_MAX; i++)
+		buf_char(d->report, text.p[i] == '\n' ? ' ' : text.p[i]);
 	buf_char(d->report, '\n');
 }
 
@@ -51,8 +52,9 @@ static const struct type_info *find_type(struct describer *d, unsigned oid)
 	if (known) return known;
 	const char *values[] = { text };
 	PGresult *r = PQexecParams(d->conn,
-	    "select format_type(oid, -1), case when typcategory = 'A' then typelem else 0 end from pg_type where oid = $1", 1,
-	    NULL, values, NULL, NULL, 0);
+	    "select format_type(oid, -1), case when typcategory = 'A' then typelem else 0 end from pg_type where oid = "
+	    "$1",
+	    1, NULL, values, NULL, NULL, 0);
 	known = ARENA_NEW(d->boot, struct type_info);
 	if (known && PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1) {
 		known->name = arena_str(d->boot, str_of(PQgetvalue(r, 0, 0)));
@@ -99,11 +101,14 @@ static void describe_one(struct describer *d, struct pg_statement *s)
 		PQclear(r);
 		r = PQdescribePrepared(d->conn, s->name.p);
 	}
-	if (PQresultStatus(r) != PGRES_COMMAND_OK) complain(d, s->file, message_of(r, d->conn));
-	else if (!fill_columns(d, s, r) || !fill_params(d, s, r)) complain(d, s->file, STR("its types could not be read"));
+	if (PQresultStatus(r) != PGRES_COMMAND_OK)
+		complain(d, s->file, message_of(r, d->conn));
+	else if (!fill_columns(d, s, r) || !fill_params(d, s, r))
+		complain(d, s->file, STR("its types could not be read"));
 	else if (s->batch_max && pg_statement_column(s, STR("ord")) < 0)
 		complain(d, s->file, STR("a batch statement must have a column ord"));
-	else s->described = true;
+	else
+		s->described = true;
 	PQclear(r);
 }
 
@@ -124,7 +129,8 @@ static void read_constraints(struct describer *d, struct map *out)
 	PQclear(r);
 }
 
-enum err pg_describe(struct arena *boot, struct str conninfo, struct pg_statement_set *set, struct map *constraints, struct buf *report)
+enum err pg_describe(
+    struct arena *boot, struct str conninfo, struct pg_statement_set *set, struct map *constraints, struct buf *report)
 {
 	struct arena scratch;
 	struct conn_params params;

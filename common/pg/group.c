@@ -59,7 +59,7 @@ static enum err measure(const struct pg_call *calls, unsigned count, unsigned *v
 static struct pg_group *allocate(unsigned calls, unsigned values, size_t bytes, const char ***slots, char **text)
 {
 	size_t head = sizeof(struct pg_group) + calls * (sizeof(struct group_call) + sizeof(PGresult *)) +
-	    values * sizeof(char *);
+		      values * sizeof(char *);
 	char *block = malloc(head + bytes);
 	CHECK(block != NULL);
 	memset(block, 0, head);

@@ -19,14 +19,14 @@ struct group_call {
 struct pg_group {
 	struct list link; /* in lane->waiting, lane->retries, bundle->groups or pool->finished */
 	enum pg_group_kind kind;
-	bool solo;       /* a sync of its own, since it was bundled with a failing neighbour */
+	bool solo; /* a sync of its own, since it was bundled with a failing neighbour */
 	bool ends_session;
 	unsigned char tries;
 	unsigned char losses; /* connections that broke under it */
 	unsigned hidden; /* leading results that are ours (BEGIN) */
 	int64_t deadline_ms;
-	int64_t due_ms;  /* of the next try */
-	pg_done *done;   /* NULL: nobody waits any more */
+	int64_t due_ms; /* of the next try */
+	pg_done *done; /* NULL: nobody waits any more */
 	void *arg;
 	struct pg_session *session; /* NULL outside sessions */
 	enum err err;

@@ -59,9 +59,8 @@ static bool send_group(struct lane *l, const struct pg_group *g)
 		const struct group_call *c = &g->calls[i];
 		const char *const *values = (const char *const *)c->values;
 		int n = (int)c->value_count;
-		int sent = c->statement
-		    ? PQsendQueryPrepared(l->conn, c->statement->name.p, n, values, NULL, NULL, 0)
-		    : PQsendQueryParams(l->conn, c->sql, 0, NULL, NULL, NULL, NULL, 0);
+		int sent = c->statement ? PQsendQueryPrepared(l->conn, c->statement->name.p, n, values, NULL, NULL, 0)
+					: PQsendQueryParams(l->conn, c->sql, 0, NULL, NULL, NULL, NULL, 0);
 		if (sent != 1) return false;
 	}
 	return true;
@@ -130,7 +129,7 @@ static void salvage(struct lane *l, struct pg_group *g, struct list *again)
 	g->losses++;
 	bool refused = g->err != ERR_NONE && g->err != ERR_UNAVAILABLE; /* the server had said no: nothing is unknown */
 	bool repeat = !refused && g->kind == PG_READ && !g->session && g->done && g->losses <= GROUP_LOSSES_MAX &&
-	    g->deadline_ms > loop_now_ms(l->pool->loop) && !l->pool->dying;
+		      g->deadline_ms > loop_now_ms(l->pool->loop) && !l->pool->dying;
 	if (repeat) {
 		group_clear(g);
 		g->tries--; /* the loss was not its fault */
@@ -155,16 +154,19 @@ static void replace_groups(struct lane *l, struct list *from)
 	for (struct list *item; (item = list_shift(from));) {
 		struct pg_group *g = CONTAINER_OF(item, struct pg_group, link);
 		struct lane *other = g->session || l->role != LANE_SHARED ? NULL : pool_place(l->pool, l->role, g, l);
-		if (other) lane_submit(other, g);
-		else if (g->session || l->outdated || l->pool->dying) pool_finish(l->pool, g, ERR_UNAVAILABLE);
-		else lane_submit(l, g);
+		if (other)
+			lane_submit(other, g);
+		else if (g->session || l->outdated || l->pool->dying)
+			pool_finish(l->pool, g, ERR_UNAVAILABLE);
+		else
+			lane_submit(l, g);
 	}
 }
 
 static void log_break(const struct lane *l, const char *why)
 {
 	/* Once per outage: repeated failures to connect are not news. */
-	if (l->state == LANE_CONNECTING && l->attempts > 1) return;
+	if (l->pool->dying || (l->state == LANE_CONNECTING && l->attempts > 1)) return;
 	log_begin(LOG_WARN, "database lane broke");
 	log_str("why", str_of(why));
 	if (l->conn) log_str("message", str_trim(str_of(PQerrorMessage(l->conn))));
@@ -251,7 +253,8 @@ void lane_tick(struct lane *l, int64_t now_ms)
 		if (now_ms >= l->at_ms) lane_break(l, "connecting took too long");
 		break;
 	case LANE_READY:
-		if (!list_empty(&l->bundles) && now_ms - l->at_ms > pool_statement_timeout(l->pool, l->role) + HEAD_GRACE_MS)
+		if (!list_empty(&l->bundles) &&
+		    now_ms - l->at_ms > pool_statement_timeout(l->pool, l->role) + HEAD_GRACE_MS)
 			lane_break(l, "no answer");
 		break;
 	}

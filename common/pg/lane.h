@@ -22,10 +22,10 @@ struct bundle {
 	struct list link; /* in lane->bundles */
 	struct list groups;
 	struct pg_group *current; /* whose results come next; NULL: the sync is next */
-	unsigned call;            /* of current */
-	bool got_result;          /* of call; its terminating NULL is next */
+	unsigned call; /* of current */
+	bool got_result; /* of call; its terminating NULL is next */
 	bool failed;
-	PGresult *sync_error;     /* the commit itself failed (deferred constraints) */
+	PGresult *sync_error; /* the commit itself failed (deferred constraints) */
 };
 
 struct lane {
@@ -37,18 +37,19 @@ struct lane {
 	PGconn *conn;
 	struct watch *watch;
 	int watching;
-	bool dirty;    /* has something to send */
+	bool dirty; /* has something to send */
 	bool outdated; /* a newer statement set is there: takes only what that does not know, closes when idle */
 	bool prepare_failed;
-	unsigned attempts;      /* since the last success */
-	unsigned prepare_next;  /* statement whose PREPARE is answered next */
+	bool was_ready;
+	unsigned attempts; /* since the last success */
+	unsigned prepare_next; /* statement whose PREPARE is answered next */
 	unsigned prepare_count;
-	int64_t at_ms;          /* DOWN: when to try again; CONNECTING, PREPARING: when to give up; READY: last progress */
+	int64_t at_ms; /* DOWN: when to try again; CONNECTING, PREPARING: when to give up; READY: last progress */
 	int64_t idle_since_ms;
 	struct list waiting;
 	struct list retries;
 	struct list bundles;
-	unsigned queued;    /* waiting and retries */
+	unsigned queued; /* waiting and retries */
 	unsigned in_flight; /* in bundles */
 	struct pg_session *session; /* that has this exclusive lane */
 };
@@ -56,7 +57,10 @@ struct lane {
 struct lane *lane_new(struct pg_pool *p, enum lane_role role, const struct pg_statement_set *set);
 /** Nothing may be queued or in flight. */
 void lane_free(struct lane *l);
-static inline unsigned lane_busy(const struct lane *l) { return l->queued + l->in_flight; }
+static inline unsigned lane_busy(const struct lane *l)
+{
+	return l->queued + l->in_flight;
+}
 /** The lane's set has all statements of the group with the same text; the group then refers to the lane's own. */
 bool lane_fits(const struct lane *l, struct pg_group *g);
 /** Queues; leaves with the next PHASE_DATABASE. The group must fit. */

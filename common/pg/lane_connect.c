@@ -8,7 +8,13 @@
 #include "common/pg/conn_params.h"
 #include "common/pg/pool_state.h"
 
-enum { ATTEMPT_MS = 3000, PREPARE_MS = 10000, BACKOFF_FIRST_MS = 50, BACKOFF_MAX_MS = 5000, PARAMS_BYTES_MAX = 64 * 1024 };
+enum {
+	ATTEMPT_MS = 3000,
+	PREPARE_MS = 10000,
+	BACKOFF_FIRST_MS = 50,
+	BACKOFF_MAX_MS = 5000,
+	PARAMS_BYTES_MAX = 64 * 1024
+};
 
 static void on_connecting(void *arg, int events);
 
@@ -42,8 +48,10 @@ static void on_ready(void *arg, int events)
 		lane_break(l, "write failed");
 		return;
 	}
-	if (l->state == LANE_PREPARING) lane_prepare_read(l);
-	else lane_read(l);
+	if (l->state == LANE_PREPARING)
+		lane_prepare_read(l);
+	else
+		lane_read(l);
 }
 
 void lane_watch(struct lane *l)
@@ -84,20 +92,29 @@ static void start_preparing(struct lane *l)
 	}
 	good = good && PQpipelineSync(l->conn) == 1;
 	good = rewatch(l, WATCH_READ, on_ready) && good;
-	if (!good) lane_break(l, "prepare could not be sent");
-	else lane_watch(l);
+	if (!good)
+		lane_break(l, "prepare could not be sent");
+	else
+		lane_watch(l);
 }
 
 static void poll_connection(struct lane *l)
 {
 	bool good = false;
 	switch (PQconnectPoll(l->conn)) {
-	case PGRES_POLLING_OK: start_preparing(l); return;
-	case PGRES_POLLING_READING: good = rewatch(l, WATCH_READ, on_connecting); break;
-	case PGRES_POLLING_WRITING: good = rewatch(l, WATCH_WRITE, on_connecting); break;
+	case PGRES_POLLING_OK:
+		start_preparing(l);
+		return;
+	case PGRES_POLLING_READING:
+		good = rewatch(l, WATCH_READ, on_connecting);
+		break;
+	case PGRES_POLLING_WRITING:
+		good = rewatch(l, WATCH_WRITE, on_connecting);
+		break;
 	case PGRES_POLLING_FAILED:
 	case PGRES_POLLING_ACTIVE:
-	default: break;
+	default:
+		break;
 	}
 	if (!good) lane_break(l, "connect failed");
 }
@@ -114,7 +131,8 @@ void lane_connect(struct lane *l)
 	struct conn_params params;
 	struct arena scratch;
 	struct conn_settings settings = { .statement_timeout_ms = pool_statement_timeout(p, l->role),
-		.idle_in_transaction_ms = p->config.exclusive_timeout_ms, .application_name = p->config.application_name,
+		.idle_in_transaction_ms = p->config.exclusive_timeout_ms,
+		.application_name = p->config.application_name,
 		.rotate = l->attempts };
 	CHECK(l->state == LANE_DOWN && !l->conn && !l->watch);
 	arena_init(&scratch, 4096, PARAMS_BYTES_MAX);
@@ -143,7 +161,8 @@ static void log_refused(const struct lane *l, const PGresult *r)
 
 static void become_ready(struct lane *l)
 {
-	if (l->attempts > 1) l->pool->stats.reconnects++;
+	if (l->was_ready) l->pool->stats.reconnects++;
+	l->was_ready = true;
 	l->state = LANE_READY;
 	l->attempts = 0;
 	l->at_ms = l->idle_since_ms = loop_now_ms(l->pool->loop);
@@ -167,8 +186,12 @@ void lane_prepare_read(struct lane *l)
 		}
 		PQclear(r);
 	}
-	if (!alive || PQstatus(l->conn) != CONNECTION_OK) lane_break(l, "connection lost");
-	else if (ended && l->prepare_failed) lane_break(l, "statements do not fit the database");
-	else if (ended) become_ready(l);
-	else lane_watch(l);
+	if (!alive || PQstatus(l->conn) != CONNECTION_OK)
+		lane_break(l, "connection lost");
+	else if (ended && l->prepare_failed)
+		lane_break(l, "statements do not fit the database");
+	else if (ended)
+		become_ready(l);
+	else
+		lane_watch(l);
 }

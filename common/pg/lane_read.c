@@ -46,7 +46,8 @@ static void settle(struct lane *l, struct bundle *b, struct pg_group *g, bool al
 	int64_t now = loop_now_ms(l->pool->loop);
 	list_remove(&g->link);
 	l->in_flight--;
-	if (b->sync_error && !g->err) { /* COMMIT failed; reads of a bundle must find out one by one whose fault it is */
+	if (b->sync_error &&
+	    !g->err) { /* COMMIT failed; reads of a bundle must find out one by one whose fault it is */
 		if (alone) {
 			g->error = b->sync_error;
 			b->sync_error = NULL;
@@ -133,7 +134,8 @@ static bool take_result(struct bundle *b, PGresult *r)
 	case PGRES_NONFATAL_ERROR:
 	case PGRES_SINGLE_TUPLE:
 	case PGRES_PIPELINE_SYNC:
-	default: break;
+	default:
+		break;
 	}
 	PQclear(r);
 	return false;
@@ -144,7 +146,8 @@ static bool is_loss(const struct bundle *b)
 {
 	const struct pg_group *g = b->current;
 	return b->failed && ((g && g->err == ERR_UNAVAILABLE) ||
-	    (b->sync_error && sqlstate_err(PQresultErrorField(b->sync_error, PG_DIAG_SQLSTATE)) == ERR_UNAVAILABLE));
+				(b->sync_error && sqlstate_err(PQresultErrorField(b->sync_error, PG_DIAG_SQLSTATE)) ==
+						      ERR_UNAVAILABLE));
 }
 
 /* Takes all that has arrived; NULL when the lane goes on, else why it must not. */
@@ -175,6 +178,8 @@ void lane_read(struct lane *l)
 	bool alive = PQconsumeInput(l->conn) == 1;
 	const char *why = drain(l);
 	if (!why && (!alive || PQstatus(l->conn) != CONNECTION_OK)) why = "connection lost";
-	if (why) lane_break(l, why);
-	else lane_watch(l);
+	if (why)
+		lane_break(l, why);
+	else
+		lane_watch(l);
 }

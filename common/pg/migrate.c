@@ -11,6 +11,7 @@
 #include "common/core/config.h"
 #include "common/core/log.h"
 #include "common/pg/conn_params.h"
+#include "common/pg/sql_scan.h"
 
 enum { MIGRATIONS_MAX = 1024, MIGRATION_BYTES_MAX = 4 * 1024 * 1024, DIGEST_TEXT_BYTES = 64 };
 
@@ -45,8 +46,20 @@ static enum err run(const struct migrator *m, const char *sql, struct str name)
 	return failed(m, "statement", name);
 }
 
+/* A COMMIT of the file's own would let half of it stand without a record. Function bodies are quoted, so their words are not seen. */
+static bool ends_transaction(struct str sql)
+{
+	struct sql_scan scan = { .text = sql };
+	bool first = true;
+	for (struct sql_token t; (t = sql_next_solid(&scan)).kind != SQL_END; first = sql_is_char(t, ';'))
+		if (first && (sql_is_word(t, "commit") || sql_is_word(t, "rollback") || sql_is_word(t, "abort")))
+			return true;
+	return false;
+}
+
 /* One row with one column, as text in the arena; absent when there is no row. */
-static enum err ask(const struct migrator *m, const char *sql, unsigned n, const char *const *values, struct str name, struct str *out)
+static enum err ask(
+    const struct migrator *m, const char *sql, unsigned n, const char *const *values, struct str name, struct str *out)
 {
 	*out = STR_NONE;
 	PGresult *r = PQexecParams(m->conn, sql, (int)n, NULL, values, NULL, NULL, 0);
@@ -113,17 +126,19 @@ static enum err apply(const struct migrator *m, const struct migration *f, const
 	struct str begin = arena_printf(m->a, "begin; set local search_path to %s, public", m->schema);
 	struct str record = arena_printf(m->a, "insert into %s.migration (name, sha256) values ($1, $2)", m->schema);
 	if (!begin.p || !record.p) return ERR_CONFIG;
-	TRY(run(m, begin.p, f->name));
-	enum err e = run(m, sql, f->name);
-	/* A COMMIT inside the file would have ended our transaction: half of the file could then stay without its record. */
-	if (!e && PQtransactionStatus(m->conn) != PQTRANS_INTRANS) {
+	bool ends = ends_transaction(str_of(sql));
+	enum err e = ends ? ERR_NONE : run(m, begin.p, f->name);
+	if (!ends && !e) e = run(m, sql, f->name);
+	if (ends || (!e && PQtransactionStatus(m->conn) != PQTRANS_INTRANS)) {
 		log_line(LOG_ERROR, "migration must not end its transaction", "%.*s", STR_FMT(f->name));
 		e = ERR_CONFIG;
 	}
 	if (!e) e = ask(m, record.p, 2, values, f->name, &done);
 	if (!e) e = run(m, "commit", f->name);
-	if (!e) log_line(LOG_INFO, "migration applied", "%.*s", STR_FMT(f->name));
-	else if (PQtransactionStatus(m->conn) != PQTRANS_IDLE) PQclear(PQexec(m->conn, "rollback"));
+	if (!e)
+		log_line(LOG_INFO, "migration applied", "%.*s", STR_FMT(f->name));
+	else if (PQtransactionStatus(m->conn) != PQTRANS_IDLE)
+		PQclear(PQexec(m->conn, "rollback"));
 	return e;
 }
 
@@ -152,7 +167,8 @@ static enum err make_table(const struct migrator *m)
 	struct str find_table = arena_printf(m->a, "select to_regclass('%s.migration')::text", m->schema);
 	struct str make_schema = arena_printf(m->a, "create schema %s", m->schema);
 	struct str make = arena_printf(m->a,
-	    "create table %s.migration (name text primary key, sha256 text not null, applied_at timestamptz not null default now())",
+	    "create table %s.migration (name text primary key, sha256 text not null, applied_at timestamptz not null "
+	    "default now())",
 	    m->schema);
 	if (m->a->overflow) return ERR_CONFIG;
 	TRY(ask(m, find_schema.p, 0, NULL, name, &found));

@@ -7,8 +7,13 @@
 #include "common/pg/pool_state.h"
 
 enum {
-	SHARED_LANES = 2, WRITER_LANES = 1, EXCLUSIVE_LANES = 2, QUEUE_MAX = 1024, STATEMENT_TIMEOUT_MS = 5000,
-	EXCLUSIVE_TIMEOUT_MS = 60000, CONFIG_BYTES_MAX = 64 * 1024
+	SHARED_LANES = 2,
+	WRITER_LANES = 1,
+	EXCLUSIVE_LANES = 2,
+	QUEUE_MAX = 1024,
+	STATEMENT_TIMEOUT_MS = 5000,
+	EXCLUSIVE_TIMEOUT_MS = 60000,
+	CONFIG_BYTES_MAX = 64 * 1024
 };
 
 int64_t pool_statement_timeout(const struct pg_pool *p, enum lane_role role)
@@ -133,9 +138,10 @@ static void close_idle(struct pg_pool *p, int64_t now)
 			if (lane_busy(l) || l->session) continue;
 			bool ready = l->state == LANE_READY;
 			int64_t idle = now - l->idle_since_ms;
-			bool retire = l->outdated && (!ready || (!coming && idle >= RETIRE_IDLE_MS) || role == LANE_EXCLUSIVE);
+			bool retire =
+			    l->outdated && (!ready || (!coming && idle >= RETIRE_IDLE_MS) || role == LANE_EXCLUSIVE);
 			bool unused = role == LANE_EXCLUSIVE && list_empty(&p->sessions_waiting) &&
-			    (l->state == LANE_DOWN || (ready && idle >= SESSION_IDLE_MS));
+				      (l->state == LANE_DOWN || (ready && idle >= SESSION_IDLE_MS));
 			if (retire || unused) lane_free(l);
 		}
 	}
@@ -175,7 +181,8 @@ static void on_tick(void *arg)
 	struct pg_pool *p = arg;
 	int64_t now = loop_now_ms(p->loop);
 	for (unsigned role = 0; role < LANE_ROLES; role++)
-		for (struct list *i = p->lanes[role].next; i != &p->lanes[role]; i = i->next) lane_tick(lane_of(i), now);
+		for (struct list *i = p->lanes[role].next; i != &p->lanes[role]; i = i->next)
+			lane_tick(lane_of(i), now);
 	sessions_tick(p, now);
 	batches_tick(p, now);
 	close_idle(p, now);
@@ -191,7 +198,8 @@ static void defaults(struct pg_pool *p, const struct pg_pool_config *config)
 	struct pg_pool_config *c = &p->config;
 	*c = *config;
 	c->conninfo = arena_str(&p->memory, config->conninfo);
-	c->application_name = config->application_name ? arena_strz(&p->memory, str_of(config->application_name)) : NULL;
+	c->application_name =
+	    config->application_name ? arena_strz(&p->memory, str_of(config->application_name)) : NULL;
 	CHECK(!p->memory.overflow);
 	if (!c->shared_lanes) c->shared_lanes = SHARED_LANES;
 	if (!c->writer_lanes) c->writer_lanes = WRITER_LANES;
@@ -210,7 +218,8 @@ static void open_lanes(struct pg_pool *p)
 	pool_tick_fast(p);
 }
 
-struct pg_pool *pg_pool_new(struct loop *l, const struct pg_pool_config *config, const struct pg_statement_set *statements)
+struct pg_pool *pg_pool_new(
+    struct loop *l, const struct pg_pool_config *config, const struct pg_statement_set *statements)
 {
 	struct pg_pool *p = calloc(1, sizeof *p);
 	CHECK(p != NULL);
@@ -240,8 +249,10 @@ void pg_pool_free(struct pg_pool *p)
 	for (unsigned role = 0; role < LANE_ROLES; role++)
 		for (struct list *i; (i = list_first(&p->lanes[role]));) {
 			lane_of(i)->outdated = true; /* nothing waits for it to come back */
-			if (lane_busy(lane_of(i))) lane_break(lane_of(i), "pool closed");
-			else if (lane_of(i)->session) session_lost(lane_of(i)->session);
+			if (lane_busy(lane_of(i)))
+				lane_break(lane_of(i), "pool closed");
+			else if (lane_of(i)->session)
+				session_lost(lane_of(i)->session);
 			lane_free(lane_of(i));
 		}
 	run_finished(p);
@@ -265,20 +276,22 @@ bool pg_pool_ready(const struct pg_pool *p)
 	return false;
 }
 
-void pg_pool_relink(struct pg_pool *p, const struct pg_statement_set *statements, void (*released)(void *arg), void *arg)
+void pg_pool_relink(
+    struct pg_pool *p, const struct pg_statement_set *statements, void (*released)(void *arg), void *arg)
 {
 	struct retired_set *r = calloc(1, sizeof *r);
 	CHECK(r != NULL && statements != p->set);
 	*r = (struct retired_set){ .set = p->set, .released = released, .arg = arg };
 	list_push(&p->retired, &r->link);
 	for (unsigned role = 0; role < LANE_ROLES; role++)
-		for (struct list *i = p->lanes[role].next; i != &p->lanes[role]; i = i->next) lane_of(i)->outdated = true;
+		for (struct list *i = p->lanes[role].next; i != &p->lanes[role]; i = i->next)
+			lane_of(i)->outdated = true;
 	p->set = statements;
 	open_lanes(p);
 }
 
-enum err pg_send(struct pg_pool *p, enum pg_group_kind kind, const struct pg_call *calls, unsigned count, int64_t deadline_ms,
-    pg_done *done, void *arg)
+enum err pg_send(struct pg_pool *p, enum pg_group_kind kind, const struct pg_call *calls, unsigned count,
+    int64_t deadline_ms, pg_done *done, void *arg)
 {
 	struct pg_group *g;
 	if (p->dying || !pg_pool_ready(p)) return ERR_UNAVAILABLE;

@@ -33,7 +33,7 @@ struct pg_outcome {
 	enum err err;
 	char sqlstate[6];
 	struct str constraint; /* constraint name as in the schema */
-	struct str message;    /* for the log only */
+	struct str message; /* for the log only */
 	const struct pg_result *const *results; /* one per statement, when err is ERR_NONE */
 	unsigned result_count;
 };
@@ -47,16 +47,17 @@ struct pg_call {
 };
 
 enum pg_group_kind {
-	PG_READ,  /* no effects: may share a transaction and a sync with its neighbours; repeated alone if one of them failed */
+	PG_READ, /* no effects: may share a transaction and a sync with its neighbours; repeated alone if one of them failed */
 	PG_WRITE, /* one implicit transaction of its own; 40001 and 40P01 are retried inside, at most 3 times */
 };
 
 struct pg_pool_config {
-	struct str conninfo;      /* libpq connection string; several hosts and target_session_attrs allowed; statement_timeout is set by us */
-	unsigned shared_lanes;    /* pipelined; default 2 */
-	unsigned writer_lanes;    /* batches (pg/batch.h), one in flight each; default 1 */
+	struct str
+	    conninfo; /* libpq connection string; several hosts and target_session_attrs allowed; statement_timeout is set by us */
+	unsigned shared_lanes; /* pipelined; default 2 */
+	unsigned writer_lanes; /* batches (pg/batch.h), one in flight each; default 1 */
 	unsigned exclusive_lanes; /* sessions; opened when first needed; default 2 */
-	unsigned queue_max;       /* groups waiting or in flight per lane; default 1024 */
+	unsigned queue_max; /* groups waiting or in flight per lane; default 1024 */
 	int64_t statement_timeout_ms; /* shared and writer lanes; default 5000 */
 	int64_t exclusive_timeout_ms; /* default 60000 */
 	const char *application_name;
@@ -66,27 +67,31 @@ struct pg_pool_config {
  * Opens the lanes and keeps them open (reconnect with jittered backoff 50 ms … 5 s). Statements registered with
  * pg_statement_set are prepared on each connection before it takes work.
  */
-struct pg_pool *pg_pool_new(struct loop *l, const struct pg_pool_config *config, const struct pg_statement_set *statements);
+struct pg_pool *pg_pool_new(
+    struct loop *l, const struct pg_pool_config *config, const struct pg_statement_set *statements);
 /** Fails what is queued with ERR_UNAVAILABLE and frees. */
 void pg_pool_free(struct pg_pool *p);
 /** At least one shared lane is connected and prepared. */
 bool pg_pool_ready(const struct pg_pool *p);
 /** Replaces the set (SIGHUP): new connections replace the old ones as these fall idle; groups may refer to either set until the old one's `released` is called. */
-void pg_pool_relink(struct pg_pool *p, const struct pg_statement_set *statements, void (*released)(void *arg), void *arg);
+void pg_pool_relink(
+    struct pg_pool *p, const struct pg_statement_set *statements, void (*released)(void *arg), void *arg);
 
 /**
  * Queues the group on the least busy shared lane; values are copied. It leaves at the end of the turn (PHASE_DATABASE).
  * `done` runs from PHASE_RUN, exactly once, also on loss, deadline (absolute ms) or pool end.
  * Fails: ERR_BUSY when every queue is full, ERR_UNAVAILABLE when no lane is connected; then done is not called.
  */
-MUST_USE enum err pg_send(struct pg_pool *p, enum pg_group_kind kind, const struct pg_call *calls, unsigned count, int64_t deadline_ms, pg_done *done, void *arg);
+MUST_USE enum err pg_send(struct pg_pool *p, enum pg_group_kind kind, const struct pg_call *calls, unsigned count,
+    int64_t deadline_ms, pg_done *done, void *arg);
 
 /** Exclusive lane: a connection of one's own for BEGIN … decide in C … COMMIT, and for exports. */
 struct pg_session;
 typedef void pg_session_ready(void *arg, enum err status, struct pg_session *s);
 MUST_USE enum err pg_session_open(struct pg_pool *p, int64_t deadline_ms, pg_session_ready *ready, void *arg);
 /** Runs statements in order inside the session's transaction (opened by the first call); done as in pg_send. One call at a time. */
-MUST_USE enum err pg_session_send(struct pg_session *s, const struct pg_call *calls, unsigned count, pg_done *done, void *arg);
+MUST_USE enum err pg_session_send(
+    struct pg_session *s, const struct pg_call *calls, unsigned count, pg_done *done, void *arg);
 /** Commits (or rolls back) and gives the connection back; `done` hears whether the commit held. */
 void pg_session_end(struct pg_session *s, bool commit, pg_done *done, void *arg);
 

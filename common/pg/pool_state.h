@@ -22,7 +22,7 @@ struct pg_pool {
 	struct list finished; /* groups whose done is due */
 	struct list sessions_waiting;
 	struct list sessions_ready; /* whose `ready` is due */
-	struct list sessions;       /* handed out, or ending */
+	struct list sessions; /* handed out, or ending */
 	struct list batches;
 	struct list expired_members; /* of batches; their owners hear in PHASE_RUN */
 	struct list retired;

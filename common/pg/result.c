@@ -73,7 +73,8 @@ enum err sqlstate_err(const char *sqlstate)
 	if (is_class(sqlstate, "57014")) return ERR_TIMEOUT;
 	if (is_class(sqlstate, "23")) return ERR_CONSTRAINT;
 	/* Shutdown, crash of another backend, not yet started; connection exceptions; too many connections. */
-	if (is_class(sqlstate, "57P") || is_class(sqlstate, "08") || is_class(sqlstate, "53300")) return ERR_UNAVAILABLE;
+	if (is_class(sqlstate, "57P") || is_class(sqlstate, "08") || is_class(sqlstate, "53300"))
+		return ERR_UNAVAILABLE;
 	/* idle_in_transaction_session_timeout ended the session; a primary that became a standby: look for the new one. */
 	if (is_class(sqlstate, "25P03") || is_class(sqlstate, "25006")) return ERR_UNAVAILABLE;
 	return ERR_SQL;

@@ -9,8 +9,17 @@ enum { PATH_MAX_SEGMENTS = 8, SCRATCH_BYTES_MAX = 16 * 1024 * 1024, COLUMNS_MAX 
 enum value_kind { VALUE_TEXT, VALUE_RAW, VALUE_JSON, VALUE_FLOAT, VALUE_BOOL, VALUE_TIMESTAMPTZ, VALUE_TIMESTAMP };
 
 enum type_oid {
-	OID_BOOL = 16, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_OID = 26, OID_JSON = 114, OID_FLOAT4 = 700,
-	OID_FLOAT8 = 701, OID_TIMESTAMP = 1114, OID_TIMESTAMPTZ = 1184, OID_JSONB = 3802
+	OID_BOOL = 16,
+	OID_INT8 = 20,
+	OID_INT2 = 21,
+	OID_INT4 = 23,
+	OID_OID = 26,
+	OID_JSON = 114,
+	OID_FLOAT4 = 700,
+	OID_FLOAT8 = 701,
+	OID_TIMESTAMP = 1114,
+	OID_TIMESTAMPTZ = 1184,
+	OID_JSONB = 3802
 };
 
 struct row_column {
@@ -19,7 +28,8 @@ struct row_column {
 	bool array;
 	unsigned depth; /* objects around it */
 	struct str segments[PATH_MAX_SEGMENTS];
-	unsigned nodes[PATH_MAX_SEGMENTS]; /* which object each segment but the last opens: equal numbers, same object */
+	unsigned
+	    nodes[PATH_MAX_SEGMENTS]; /* which object each segment but the last opens: equal numbers, same object */
 	struct row_filter filter;
 };
 
@@ -31,18 +41,25 @@ struct row_shape {
 static enum value_kind kind_of(unsigned oid)
 {
 	switch (oid) {
-	case OID_BOOL: return VALUE_BOOL;
+	case OID_BOOL:
+		return VALUE_BOOL;
 	case OID_INT2:
 	case OID_INT4:
 	case OID_INT8:
-	case OID_OID: return VALUE_RAW;
+	case OID_OID:
+		return VALUE_RAW;
 	case OID_JSON:
-	case OID_JSONB: return VALUE_JSON;
+	case OID_JSONB:
+		return VALUE_JSON;
 	case OID_FLOAT4:
-	case OID_FLOAT8: return VALUE_FLOAT;
-	case OID_TIMESTAMP: return VALUE_TIMESTAMP;
-	case OID_TIMESTAMPTZ: return VALUE_TIMESTAMPTZ;
-	default: return VALUE_TEXT;
+	case OID_FLOAT8:
+		return VALUE_FLOAT;
+	case OID_TIMESTAMP:
+		return VALUE_TIMESTAMP;
+	case OID_TIMESTAMPTZ:
+		return VALUE_TIMESTAMPTZ;
+	default:
+		return VALUE_TEXT;
 	}
 }
 
@@ -115,13 +132,16 @@ enum err row_shape_compile(struct arena *boot, const struct pg_statement *s, con
 		const struct pg_column_info *info = &s->columns[i];
 		if (is_hidden(info->name)) continue;
 		struct row_column *c = &shape->columns[shape->count];
-		*c = (struct row_column){ .index = i, .array = info->element != 0,
+		*c = (struct row_column){ .index = i,
+			.array = info->element != 0,
 			.kind = kind_of(info->element ? info->element : info->type),
 			.filter = filters ? filters[i] : (struct row_filter){ 0 } };
 		const char *why = split_alias(c, info->name);
 		if (!why) why = place(shape, c, &next_node);
-		if (why) result = refuse(report, s, info->name, why);
-		else shape->count++;
+		if (why)
+			result = refuse(report, s, info->name, why);
+		else
+			shape->count++;
 	}
 	if (!result) *out = shape;
 	return result;
@@ -143,11 +163,21 @@ static void put_value(struct json_writer *w, enum value_kind kind, struct str v)
 	switch (kind) {
 	case VALUE_RAW:
 	case VALUE_JSON:
-	case VALUE_FLOAT: json_put_raw(w, v); break;
-	case VALUE_BOOL: json_put_bool(w, v.n && v.p[0] == 't'); break;
-	case VALUE_TIMESTAMPTZ: json_put_str(w, str_span(stamp, timestamptz_rfc3339(v, stamp))); break;
-	case VALUE_TIMESTAMP: json_put_str(w, str_span(stamp, timestamp_iso(v, stamp))); break;
-	case VALUE_TEXT: json_put_str(w, v); break;
+	case VALUE_FLOAT:
+		json_put_raw(w, v);
+		break;
+	case VALUE_BOOL:
+		json_put_bool(w, v.n && v.p[0] == 't');
+		break;
+	case VALUE_TIMESTAMPTZ:
+		json_put_str(w, str_span(stamp, timestamptz_rfc3339(v, stamp)));
+		break;
+	case VALUE_TIMESTAMP:
+		json_put_str(w, str_span(stamp, timestamp_iso(v, stamp)));
+		break;
+	case VALUE_TEXT:
+		json_put_str(w, v);
+		break;
 	}
 }
 
@@ -160,10 +190,14 @@ static void put_array(struct json_writer *w, enum value_kind kind, struct str li
 	buf_init(&scratch, SCRATCH_BYTES_MAX);
 	enum array_event event;
 	while ((event = array_next(&scan, &scratch, &v)) != ARRAY_END && event != ARRAY_BROKEN) {
-		if (event == ARRAY_OPEN) json_begin_array(w);
-		else if (event == ARRAY_CLOSE) json_end_array(w);
-		else if (event == ARRAY_VALUE && sayable(kind, v)) put_value(w, kind, v);
-		else json_put_null(w);
+		if (event == ARRAY_OPEN)
+			json_begin_array(w);
+		else if (event == ARRAY_CLOSE)
+			json_end_array(w);
+		else if (event == ARRAY_VALUE && sayable(kind, v))
+			put_value(w, kind, v);
+		else
+			json_put_null(w);
 	}
 	/* The server writes well-formed arrays; this only keeps our text well-formed. */
 	for (; event == ARRAY_BROKEN && scan.depth; scan.depth--) json_end_array(w);
@@ -187,9 +221,12 @@ void row_write(const struct row_shape *shape, struct json_writer *w, const struc
 			open[depth] = c->nodes[depth];
 		}
 		json_put_key(w, c->segments[c->depth]);
-		if (c->filter.fn) c->filter.fn(c->filter.arg, w, v);
-		else if (c->array) put_array(w, c->kind, v);
-		else put_value(w, c->kind, v);
+		if (c->filter.fn)
+			c->filter.fn(c->filter.arg, w, v);
+		else if (c->array)
+			put_array(w, c->kind, v);
+		else
+			put_value(w, c->kind, v);
 	}
 	for (; depth; depth--) json_end_object(w);
 	json_end_object(w);

@@ -34,7 +34,8 @@ static size_t quoted_end(struct str t, size_t at, bool backslash)
 {
 	char quote = t.p[at++];
 	for (; at < t.n; at++) {
-		if (backslash && t.p[at] == '\\') at++;
+		if (backslash && t.p[at] == '\\')
+			at++;
 		else if (t.p[at] == quote) {
 			if (at + 1 >= t.n || t.p[at + 1] != quote) return at + 1;
 			at++;
@@ -207,8 +208,8 @@ static void skip_modifiers(struct sql_scan *s)
 
 size_t sql_type_end(struct str text, size_t at)
 {
-	static const char *const tails[][4] = { { "precision", NULL }, { "varying", NULL }, { "with", "time", "zone", NULL },
-		{ "without", "time", "zone", NULL } };
+	static const char *const tails[][4] = { { "precision", NULL }, { "varying", NULL },
+		{ "with", "time", "zone", NULL }, { "without", "time", "zone", NULL } };
 	static const char *const heads[][3] = { { "double", NULL }, { "character", "bit", NULL },
 		{ "timestamp", "time", NULL }, { "timestamp", "time", NULL } };
 	struct sql_scan s = { .text = text, .at = at };

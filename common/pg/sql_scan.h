@@ -9,15 +9,15 @@ enum sql_token_kind {
 	SQL_END,
 	SQL_SPACE,
 	SQL_COMMENT,
-	SQL_STRING,     /* '…', E'…', $tag$…$tag$ */
+	SQL_STRING, /* '…', E'…', $tag$…$tag$ */
 	SQL_IDENTIFIER, /* "…" */
-	SQL_WORD,       /* keyword or bare identifier */
+	SQL_WORD, /* keyword or bare identifier */
 	SQL_NUMBER,
-	SQL_NAME,       /* :body.amount_fen; text is without the colon */
-	SQL_CAST,       /* :: */
-	SQL_POSITION,   /* $1 */
+	SQL_NAME, /* :body.amount_fen; text is without the colon */
+	SQL_CAST, /* :: */
+	SQL_POSITION, /* $1 */
 	SQL_PUNCTUATION,
-	SQL_BROKEN,     /* an unclosed string, comment or quote up to the end */
+	SQL_BROKEN, /* an unclosed string, comment or quote up to the end */
 };
 
 struct sql_token {

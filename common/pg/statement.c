@@ -80,7 +80,8 @@ static enum err list_files(struct arena *boot, const char *dir, struct str *name
 	return e;
 }
 
-static enum err load_file(struct arena *boot, const char *dir, struct str base, struct pg_statement_set *set, struct buf *report)
+static enum err load_file(
+    struct arena *boot, const char *dir, struct str base, struct pg_statement_set *set, struct buf *report)
 {
 	struct str path = arena_printf(boot, "%s/%.*s", dir, STR_FMT(base)), text;
 	if (!path.p) return ERR_CONFIG;
@@ -95,7 +96,8 @@ static enum err load_file(struct arena *boot, const char *dir, struct str base, 
 	return ERR_CONFIG;
 }
 
-enum err pg_statements_load(struct arena *boot, const char *const *dirs, struct pg_statement_set *out, struct buf *report)
+enum err pg_statements_load(
+    struct arena *boot, const char *const *dirs, struct pg_statement_set *out, struct buf *report)
 {
 	enum err result = ERR_NONE;
 	pg_statement_set_init(out, boot);

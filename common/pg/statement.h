@@ -20,23 +20,23 @@ enum sql_tx { TX_READ, TX_WRITE };
 enum { PG_STATEMENT_PARAMS_MAX = 128, PG_STATEMENT_BYTES_MAX = 64 * 1024, PG_BATCH_MAX = 1024 };
 
 struct pg_param {
-	struct str name;   /* "body.amount_fen" */
-	unsigned type;     /* oid: from the file's cast or from Describe; of the element in a batch statement */
-	struct str cast;   /* type of the file's cast, as written ("uuid", "numeric(10,2)"); absent without one */
+	struct str name; /* "body.amount_fen" */
+	unsigned type; /* oid: from the file's cast or from Describe; of the element in a batch statement */
+	struct str cast; /* type of the file's cast, as written ("uuid", "numeric(10,2)"); absent without one */
 	bool nullable_cast;
 };
 
 struct pg_column_info {
-	struct str name;      /* alias: a JSON path, "payment.prepay_id" */
-	unsigned type;        /* oid */
+	struct str name; /* alias: a JSON path, "payment.prepay_id" */
+	unsigned type; /* oid */
 	struct str type_name; /* format_type(oid, -1): "timestamp with time zone", "donations.gift_state" */
-	unsigned element;     /* array types: oid of the element, else 0 */
+	unsigned element; /* array types: oid of the element, else 0 */
 };
 
 struct pg_statement {
-	struct str name;   /* file name without .sql */
+	struct str name; /* file name without .sql */
 	struct str file;
-	struct str sql;    /* with $1, $2 … */
+	struct str sql; /* with $1, $2 … */
 	enum sql_shape shape;
 	enum sql_tx tx;
 	unsigned batch_max; /* 0: not a batch statement */
@@ -44,7 +44,7 @@ struct pg_statement {
 	unsigned param_count;
 	struct pg_column_info *columns; /* set by pg_describe */
 	unsigned column_count;
-	bool idempotent;   /* the answer is saved in the same statement (see pg_statement_save_answer) */
+	bool idempotent; /* the answer is saved in the same statement (see pg_statement_save_answer) */
 	bool described;
 	/* The parts that `sql` is made of, names replaced: WITH list of the file (may be absent) and the statement behind it. */
 	struct str with_list;
@@ -63,9 +63,11 @@ struct pg_statement_set {
  * Reads every *.sql of the folders (NULL-terminated list) and turns :names into $n ('::' casts, strings, comments and
  * dollar quotes are left alone). Faults go to `report`, one line each; ERR_CONFIG.
  */
-MUST_USE enum err pg_statements_load(struct arena *boot, const char *const *dirs, struct pg_statement_set *out, struct buf *report);
+MUST_USE enum err pg_statements_load(
+    struct arena *boot, const char *const *dirs, struct pg_statement_set *out, struct buf *report);
 /** One statement from text, as if it stood in <file>; for tests and the fuzzer. *out is NULL unless ERR_NONE. */
-MUST_USE enum err pg_statement_parse(struct arena *boot, struct str name, struct str file, struct str text, struct pg_statement **out, struct buf *report);
+MUST_USE enum err pg_statement_parse(struct arena *boot, struct str name, struct str file, struct str text,
+    struct pg_statement **out, struct buf *report);
 void pg_statement_set_init(struct pg_statement_set *set, struct arena *boot);
 /** Adds one (a replay, …); false when the name is taken. */
 bool pg_statement_set_add(struct arena *boot, struct pg_statement_set *set, struct pg_statement *s);
@@ -83,13 +85,15 @@ int pg_statement_column(const struct pg_statement *s, struct str name); /* index
  * (so the row shape of `s` fits), followed by "!fingerprint" (uuid) and "!pending" (boolean: claimed, but no answer yet).
  * No row: the key was never used. Describe both afterwards.
  */
-MUST_USE enum err pg_statement_save_answer(struct arena *boot, struct pg_statement *s, struct pg_statement **replay, struct buf *report);
+MUST_USE enum err pg_statement_save_answer(
+    struct arena *boot, struct pg_statement *s, struct pg_statement **replay, struct buf *report);
 
 /**
  * Describes every statement on a blocking connection of its own (boot only): fills params[].type and columns, and reports what
  * PostgreSQL refuses. `constraints`, if given, receives the names of all primary key, check, unique, exclusion and foreign key
  * constraints and unique indexes of the schema that do not merely repeat a parent's (values: their kind as C string, "c" …).
  */
-MUST_USE enum err pg_describe(struct arena *boot, struct str conninfo, struct pg_statement_set *set, struct map *constraints, struct buf *report);
+MUST_USE enum err pg_describe(
+    struct arena *boot, struct str conninfo, struct pg_statement_set *set, struct map *constraints, struct buf *report);
 
 #endif

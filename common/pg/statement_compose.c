@@ -101,7 +101,8 @@ static void put_replay(struct buf *b, const struct pg_statement *s)
 		statement_put_identifier(b, c->name);
 		BUF_LIT(b, ", ");
 	}
-	BUF_LIT(b, "idempotency.fingerprint as \"!fingerprint\", idempotency.answer is null as \"!pending\" from idempotency");
+	BUF_LIT(b,
+	    "idempotency.fingerprint as \"!fingerprint\", idempotency.answer is null as \"!pending\" from idempotency");
 	const char *before = " left join lateral json_to_record(idempotency.answer) as x(";
 	for (unsigned i = 0; i < s->column_count; i++) {
 		if (is_json(&s->columns[i])) continue;
@@ -121,8 +122,10 @@ static bool make_replay(struct arena *boot, const struct pg_statement *s, struct
 	if (!r) return false;
 	buf_init(&b, SQL_BYTES_MAX);
 	put_replay(&b, s);
-	*r = (struct pg_statement){ .name = arena_printf(boot, "%.*s__replay", STR_FMT(s->name)), .file = s->file,
-		.shape = s->shape, .tx = TX_READ };
+	*r = (struct pg_statement){ .name = arena_printf(boot, "%.*s__replay", STR_FMT(s->name)),
+		.file = s->file,
+		.shape = s->shape,
+		.tx = TX_READ };
 	if (buf_ok(&b)) r->main_text = arena_str(boot, buf_view(&b));
 	buf_free(&b);
 	if (!r->main_text.p || statement_param_add(boot, r, STR("idempotency.id"), STR("uuid")) < 0) return false;
@@ -143,7 +146,8 @@ static bool may_save(const struct pg_statement *s, struct buf *report)
 	if (!s->described) return refuse(s, report, "it was not described", STR_NONE);
 	if (s->tx != TX_WRITE) good = refuse(s, report, "it is not tx: write", STR_NONE);
 	if (s->shape == SHAPE_LIST || s->shape == SHAPE_PAGE) good = refuse(s, report, "it has many rows", STR_NONE);
-	if (s->batch_max && pg_statement_column(s, STR("ord")) < 0) good = refuse(s, report, "it has no column ord", STR_NONE);
+	if (s->batch_max && pg_statement_column(s, STR("ord")) < 0)
+		good = refuse(s, report, "it has no column ord", STR_NONE);
 	for (unsigned i = 0; i < s->column_count; i++)
 		if (s->columns[i].type == OID_RECORD || pg_statement_column(s, s->columns[i].name) != (int)i)
 			good = refuse(s, report, "a record or doubled column", s->columns[i].name);
@@ -156,7 +160,8 @@ static bool may_save(const struct pg_statement *s, struct buf *report)
 	return good;
 }
 
-enum err pg_statement_save_answer(struct arena *boot, struct pg_statement *s, struct pg_statement **replay, struct buf *report)
+enum err pg_statement_save_answer(
+    struct arena *boot, struct pg_statement *s, struct pg_statement **replay, struct buf *report)
 {
 	*replay = NULL;
 	if (!may_save(s, report)) return ERR_CONFIG;

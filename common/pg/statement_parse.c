@@ -40,17 +40,22 @@ static int choose(struct str value, const char *const *names, unsigned count)
 
 static void header_value(struct parser *p, struct str key, struct str value, bool *seen)
 {
-	static const char *const shapes[] = { "one", "list", "page", "none", "raw" }, *const txs[] = { "read", "write" };
+	static const char *const shapes[] = { "one", "list", "page", "none", "raw" }, *const txs[] = { "read",
+		"write" };
 	int64_t n;
 	int i;
 	if (*seen) fault(p, key.p, "header key given twice", key);
 	*seen = true;
 	if (seen == &p->has_shape) {
-		if ((i = choose(value, shapes, ARRAY_LEN(shapes))) < 0) fault(p, key.p, "unknown shape", value);
-		else p->s->shape = (enum sql_shape)i;
+		if ((i = choose(value, shapes, ARRAY_LEN(shapes))) < 0)
+			fault(p, key.p, "unknown shape", value);
+		else
+			p->s->shape = (enum sql_shape)i;
 	} else if (seen == &p->has_tx) {
-		if ((i = choose(value, txs, ARRAY_LEN(txs))) < 0) fault(p, key.p, "unknown tx", value);
-		else p->s->tx = (enum sql_tx)i;
+		if ((i = choose(value, txs, ARRAY_LEN(txs))) < 0)
+			fault(p, key.p, "unknown tx", value);
+		else
+			p->s->tx = (enum sql_tx)i;
 	} else if (str_to_i64(value, &n) && n >= 2 && n <= PG_BATCH_MAX) {
 		p->s->batch_max = (unsigned)n;
 	} else {
@@ -69,10 +74,14 @@ static void header_line(struct parser *p, struct str line)
 	struct str value = str_trim(rest);
 	for (size_t i = 0; i + 1 < value.n; i++)
 		if (value.p[i] == ' ' && value.p[i + 1] == ' ') value.n = i;
-	if (str_eq(key, STR("shape"))) header_value(p, key, value, &p->has_shape);
-	else if (str_eq(key, STR("tx"))) header_value(p, key, value, &p->has_tx);
-	else if (str_eq(key, STR("batch"))) header_value(p, key, value, &p->has_batch);
-	else fault(p, key.p, "unknown header key", key);
+	if (str_eq(key, STR("shape")))
+		header_value(p, key, value, &p->has_shape);
+	else if (str_eq(key, STR("tx")))
+		header_value(p, key, value, &p->has_tx);
+	else if (str_eq(key, STR("batch")))
+		header_value(p, key, value, &p->has_batch);
+	else
+		fault(p, key.p, "unknown header key", key);
 }
 
 static void parse_header(struct parser *p)
@@ -80,8 +89,10 @@ static void parse_header(struct parser *p)
 	struct sql_scan scan = { .text = p->text };
 	for (;;) {
 		struct sql_token t = sql_next(&scan);
-		if (t.kind == SQL_COMMENT && t.text.p[0] == '-') header_line(p, t.text);
-		else if (t.kind != SQL_SPACE && t.kind != SQL_COMMENT) break;
+		if (t.kind == SQL_COMMENT && t.text.p[0] == '-')
+			header_line(p, t.text);
+		else if (t.kind != SQL_SPACE && t.kind != SQL_COMMENT)
+			break;
 	}
 	const char *at = p->text.p;
 	if (!p->has_shape) fault(p, at, "the header lacks \"-- shape:\"", STR_NONE);
@@ -106,7 +117,8 @@ int statement_param_add(struct arena *boot, struct pg_statement *s, struct str n
 		if (s->param_count == PG_STATEMENT_PARAMS_MAX) return -1;
 		/* Power-of-two growth; old arrays stay in the boot arena. */
 		if ((s->param_count & (s->param_count - 1)) == 0) {
-			struct pg_param *grown = arena_array(boot, s->param_count ? s->param_count * 2 : 1, sizeof *grown);
+			struct pg_param *grown =
+			    arena_array(boot, s->param_count ? s->param_count * 2 : 1, sizeof *grown);
 			if (!grown) return -1;
 			if (s->param_count) memcpy(grown, s->params, s->param_count * sizeof *grown);
 			s->params = grown;
@@ -159,9 +171,12 @@ static void replace_names(struct parser *p, struct buf *out)
 			fault(p, t.text.p, "more than one statement", STR_NONE);
 			return;
 		}
-		if (sql_is_char(t, ';')) semicolon = t.text.p;
-		else if (t.kind == SQL_NAME) put_name(p, out, t, cast_after(&scan));
-		else buf_str(out, t.text);
+		if (sql_is_char(t, ';'))
+			semicolon = t.text.p;
+		else if (t.kind == SQL_NAME)
+			put_name(p, out, t, cast_after(&scan));
+		else
+			buf_str(out, t.text);
 		if (t.kind == SQL_BROKEN) fault(p, t.text.p, "unclosed quote or comment", STR_NONE);
 		if (t.kind == SQL_POSITION) fault(p, t.text.p, "use :names instead of positions", t.text);
 	}
@@ -227,8 +242,10 @@ static void check_batch(struct parser *p)
 	if (s->param_count == 0) fault(p, p->text.p, "a batch statement needs at least one :name", STR_NONE);
 	for (unsigned i = 0; i < s->param_count; i++) {
 		struct pg_param *param = &s->params[i];
-		if (!param->cast.n) fault(p, p->text.p, "a name in a batch statement needs a ::type", param->name);
-		else if (str_contains(param->cast, STR("["))) fault(p, p->text.p, "a batch cannot carry arrays", param->name);
+		if (!param->cast.n)
+			fault(p, p->text.p, "a name in a batch statement needs a ::type", param->name);
+		else if (str_contains(param->cast, STR("[")))
+			fault(p, p->text.p, "a batch cannot carry arrays", param->name);
 	}
 }
 
@@ -236,11 +253,16 @@ static void check_batch(struct parser *p)
 static bool check_text(struct parser *p)
 {
 	struct str t = p->text;
-	if (t.n > PG_STATEMENT_BYTES_MAX) fault(p, t.p, "the file is larger than 64 KiB", STR_NONE);
-	else if (t.n && memchr(t.p, 0, t.n)) fault(p, t.p, "the file has a NUL byte", STR_NONE);
-	else if (!utf8_valid(t)) fault(p, t.p, "the file is not UTF-8", STR_NONE);
-	else if (t.n == 0) fault(p, t.p, "the file is empty", STR_NONE);
-	else if (t.p[t.n - 1] != '\n') fault(p, t.p + t.n, "no newline at the end of the file", STR_NONE);
+	if (t.n > PG_STATEMENT_BYTES_MAX)
+		fault(p, t.p, "the file is larger than 64 KiB", STR_NONE);
+	else if (t.n && memchr(t.p, 0, t.n))
+		fault(p, t.p, "the file has a NUL byte", STR_NONE);
+	else if (!utf8_valid(t))
+		fault(p, t.p, "the file is not UTF-8", STR_NONE);
+	else if (t.n == 0)
+		fault(p, t.p, "the file is empty", STR_NONE);
+	else if (t.p[t.n - 1] != '\n')
+		fault(p, t.p + t.n, "no newline at the end of the file", STR_NONE);
 	return !p->failed || (t.n && t.n <= PG_STATEMENT_BYTES_MAX && !memchr(t.p, 0, t.n) && utf8_valid(t));
 }
 
@@ -271,8 +293,10 @@ enum err pg_statement_parse(struct arena *boot, struct str name, struct str file
 	buf_init(&sql, PG_STATEMENT_BYTES_MAX * 4); /* input."…" is longer than :… */
 	replace_names(&p, &sql);
 	struct str replaced = arena_str(boot, str_trim(buf_view(&sql)));
-	if (!buf_ok(&sql)) fault(&p, text.p, "the statement is too long", STR_NONE);
-	else if (!replaced.n) fault(&p, text.p, "there is no statement", STR_NONE);
+	if (!buf_ok(&sql))
+		fault(&p, text.p, "the statement is too long", STR_NONE);
+	else if (!replaced.n)
+		fault(&p, text.p, "there is no statement", STR_NONE);
 	buf_free(&sql);
 	if (replaced.n && !p.failed) split_with(&p, replaced);
 	check_batch(&p);

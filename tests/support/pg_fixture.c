@@ -42,7 +42,8 @@ void pg_fixture_up(void)
 {
 	char tool[400];
 	snprintf(tool, sizeof tool,
-	    "pg_ctl -D %s/data -w -l %s/server.log -o \"-k %s -c listen_addresses='' -c fsync=off -c max_connections=40\" start",
+	    "pg_ctl -D %s/data -w -l %s/server.log -o \"-k %s -c listen_addresses='' -c fsync=off -c "
+	    "max_connections=40\" start",
 	    fixture_dir, fixture_dir, fixture_dir);
 	run_tool("start", tool);
 }

@@ -77,8 +77,8 @@ void pg_sync_done(void *arg, const struct pg_outcome *o)
 	if (--a->owner->pending == 0) loop_stop(a->owner->loop);
 }
 
-enum err pg_sync_send(struct pg_sync *s, struct pg_answer *answer, enum pg_group_kind kind, const struct pg_statement *st,
-    const char *const *values, int64_t timeout_ms)
+enum err pg_sync_send(struct pg_sync *s, struct pg_answer *answer, enum pg_group_kind kind,
+    const struct pg_statement *st, const char *const *values, int64_t timeout_ms)
 {
 	struct pg_value v[PG_STATEMENT_PARAMS_MAX];
 	for (unsigned i = 0; i < st->param_count; i++) v[i].text = str_of(values[i]);

@@ -36,8 +36,8 @@ void pg_sync_ready(struct pg_sync *s);
 void pg_sync_wait(struct pg_sync *s);
 void pg_sync_sleep(struct pg_sync *s, int64_t ms);
 /** Sends one statement; values are C strings or NULL. */
-enum err pg_sync_send(struct pg_sync *s, struct pg_answer *answer, enum pg_group_kind kind, const struct pg_statement *st,
-    const char *const *values, int64_t timeout_ms);
+enum err pg_sync_send(struct pg_sync *s, struct pg_answer *answer, enum pg_group_kind kind,
+    const struct pg_statement *st, const char *const *values, int64_t timeout_ms);
 /** Statement of the set, which must exist. */
 const struct pg_statement *pg_sync_find(const struct pg_statement_set *set, const char *name);
 /** A set of statements from text: "name", "sql file", …, NULL. */
