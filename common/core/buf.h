@@ -7,7 +7,7 @@
 /** Growing bytes with a limit. Past it the sticky `overflow` is set and nothing is written: append freely, check once. */
 struct buf {
 	char *p;
-	size_t n;   /* bytes held */
+	size_t n; /* bytes held */
 	size_t cap; /* bytes allocated */
 	size_t max; /* never grows past this */
 	bool overflow;

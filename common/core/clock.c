@@ -65,7 +65,7 @@ static bool digits(struct str s, size_t at, size_t n, int *out)
 static bool parse_date(struct str s, int *y, int *m, int *d)
 {
 	return s.n >= 10 && s.p[4] == '-' && s.p[7] == '-' && digits(s, 0, 4, y) && digits(s, 5, 2, m) &&
-	    digits(s, 8, 2, d) && *m >= 1 && *m <= 12 && *d >= 1 && *d <= days_in_month(*y, *m);
+	       digits(s, 8, 2, d) && *m >= 1 && *m <= 12 && *d >= 1 && *d <= days_in_month(*y, *m);
 }
 
 bool clock_is_date(struct str text)

@@ -5,10 +5,16 @@
 
 /** Monotonic nanoseconds. */
 int64_t clock_mono_ns(void);
-static inline int64_t clock_mono_ms(void) { return clock_mono_ns() / 1000000; }
+static inline int64_t clock_mono_ms(void)
+{
+	return clock_mono_ns() / 1000000;
+}
 /** Microseconds since 1970 UTC. */
 int64_t clock_wall_us(void);
-static inline int64_t clock_wall_s(void) { return clock_wall_us() / 1000000; }
+static inline int64_t clock_wall_s(void)
+{
+	return clock_wall_us() / 1000000;
+}
 
 enum { RFC3339_BYTES = 32, HTTP_DATE_BYTES = 29 };
 

@@ -49,8 +49,10 @@ enum err config_read_file(struct arena *a, const char *path, size_t bytes_max, s
 	enum err e = ERR_IO;
 	long size = fseek(f, 0, SEEK_END) == 0 ? ftell(f) : -1;
 	char *p = NULL;
-	if (size >= 0 && (size_t)size > bytes_max) e = ERR_PAYLOAD_TOO_LARGE;
-	else if (size >= 0 && fseek(f, 0, SEEK_SET) == 0) p = arena_alloc(a, (size_t)size + 1);
+	if (size >= 0 && (size_t)size > bytes_max)
+		e = ERR_PAYLOAD_TOO_LARGE;
+	else if (size >= 0 && fseek(f, 0, SEEK_SET) == 0)
+		p = arena_alloc(a, (size_t)size + 1);
 	if (p && fread(p, 1, (size_t)size, f) == (size_t)size) {
 		*out = (struct str){ p, (size_t)size };
 		e = ERR_NONE;

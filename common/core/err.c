@@ -5,7 +5,7 @@
 
 static const struct err_info table[ERR_COUNT] = {
 	[ERR_NONE] = { "NONE", 200, { "ok", 2 }, { { "成功", 6 }, { "OK", 2 } } },
-#define E(name, status, slug, en, zh)                                                              \
+#define E(name, status, slug, en, zh)                                                                                  \
 	[ERR_##name] = { #name, status, { slug, sizeof slug - 1 }, { { zh, sizeof zh - 1 }, { en, sizeof en - 1 } } },
 #include "common/core/err.def"
 #undef E

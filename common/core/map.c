@@ -79,7 +79,9 @@ void lru_init(struct lru *c, size_t count_max, size_t key_bytes_max, size_t valu
 	CHECK(count_max > 0);
 	size_t buckets = 16;
 	while (buckets < count_max) buckets *= 2;
-	*c = (struct lru){ .bucket_count = buckets, .count_max = count_max, .key_bytes_max = key_bytes_max,
+	*c = (struct lru){ .bucket_count = buckets,
+		.count_max = count_max,
+		.key_bytes_max = key_bytes_max,
 		.value_bytes = (value_bytes + 15) & ~(size_t)15 };
 	c->buckets = calloc(buckets, sizeof(struct lru_entry *));
 	CHECK(c->buckets != NULL);

@@ -9,9 +9,9 @@ enum { VIOLATIONS_MAX = 32 };
 /** One thing wrong with a request. `pointer` is a JSON Pointer into the body, or else `parameter` names a parameter or header. */
 struct violation {
 	struct violation *next;
-	struct str pointer;   /* "/items/3/amount_fen"; "" is the whole body; absent when `parameter` is set */
+	struct str pointer; /* "/items/3/amount_fen"; "" is the whole body; absent when `parameter` is set */
 	struct str parameter; /* "query.limit", "path.id", "header.idempotency-key" */
-	struct str code;      /* the keyword that failed: "maximum", "required", "format", ... */
+	struct str code; /* the keyword that failed: "maximum", "required", "format", ... */
 	struct str detail[2]; /* by enum language */
 };
 
@@ -25,16 +25,17 @@ struct violations {
 /** Everything that an RFC 9457 answer says. Zeroed means "no problem". Strings live in the request's arena. */
 struct problem {
 	enum err err;
-	int status;          /* 0: that of err */
-	struct str slug;     /* absent: that of err */
+	int status; /* 0: that of err */
+	struct str slug; /* absent: that of err */
 	struct str title[2]; /* absent: that of err */
-	struct str detail;   /* for people, never from the database or another's secret */
+	struct str detail; /* for people, never from the database or another's secret */
 	struct violation *violations;
 	int retry_after_s; /* 0: no Retry-After */
 };
 
 void violations_init(struct violations *v, struct arena *a);
 /** Adds one; en and zh are copied. Past VIOLATIONS_MAX only the count rises. */
-void violations_add(struct violations *v, struct str pointer, struct str parameter, const char *code, struct str en, struct str zh);
+void violations_add(
+    struct violations *v, struct str pointer, struct str parameter, const char *code, struct str en, struct str zh);
 
 #endif

@@ -12,8 +12,8 @@ struct str {
 	size_t n;
 };
 
-#define STR(lit) ((struct str){ "" lit, sizeof(lit) - 1 })
-#define STR_NONE ((struct str){ NULL, 0 })
+#define STR(lit)   ((struct str){ "" lit, sizeof(lit) - 1 })
+#define STR_NONE   ((struct str){ NULL, 0 })
 /** For printf's "%.*s". */
 #define STR_FMT(s) (int)(s).n, (s).p
 

@@ -12,8 +12,11 @@ enum { RETRY_AFTER_DEFAULT_S = 1 };
 void answer_send(struct request *r, int status, struct str content_type, struct str body)
 {
 	r->status = status;
-	struct http_response response = { .status = status, .content_type = content_type, .fields = r->fields,
-		.field_count = r->field_count, .body = body };
+	struct http_response response = { .status = status,
+		.content_type = content_type,
+		.fields = r->fields,
+		.field_count = r->field_count,
+		.body = body };
 	http_respond(r->x, &response);
 }
 
@@ -45,7 +48,7 @@ void answer_problem(struct request *r)
 	answer_send(r, status, STR("application/problem+json"), buf_view(out));
 }
 
-static struct str format_detail(struct request *r, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static struct str format_detail(struct request *r, const char *fmt, va_list args)
 {
 	char text[512];
 	int n = fmt ? vsnprintf(text, sizeof text, fmt, args) : 0;
@@ -108,7 +111,8 @@ enum next answer_outcome(struct request *r, const struct pg_outcome *o)
 	if (o->err == ERR_CONSTRAINT) return refuse_constraint(r, o->constraint);
 	if (memcmp(o->sqlstate, "42501", 5) == 0 && r->linked && r->linked->operation->rows != ROWS_ALL)
 		return request_fail(r, ERR_INSUFFICIENT_SCOPE, NULL); /* row-level security refused the row */
-	if (o->err == ERR_SQL) log_line(LOG_ERROR, "statement failed", "%s: %s %.*s", r->step_name, o->sqlstate, STR_FMT(o->message));
+	if (o->err == ERR_SQL)
+		log_line(LOG_ERROR, "statement failed", "%s: %s %.*s", r->step_name, o->sqlstate, STR_FMT(o->message));
 	if (o->err == ERR_RETRY || o->err == ERR_UNAVAILABLE) r->problem.retry_after_s = RETRY_AFTER_DEFAULT_S;
 	return request_fail(r, o->err, NULL);
 }
@@ -132,12 +136,14 @@ static bool etag_matches(struct str list, struct str tag)
 }
 
 /* ETag, Location, caching and replay fields. True when the answer is 304. */
-static bool put_fields(struct request *r, const struct plan *plan, const struct pg_result *result, unsigned row, bool has_row)
+static bool put_fields(
+    struct request *r, const struct plan *plan, const struct pg_result *result, unsigned row, bool has_row)
 {
 	const struct operation *op = r->linked->operation;
 	struct str etag = has_row ? steering_value(result, row, plan->steering.etag) : STR_NONE;
 	struct str location = has_row ? steering_value(result, row, plan->steering.location) : STR_NONE;
-	if (op->cache_control.p) r->fields[r->field_count++] = (struct http_field){ STR("Cache-Control"), op->cache_control };
+	if (op->cache_control.p)
+		r->fields[r->field_count++] = (struct http_field){ STR("Cache-Control"), op->cache_control };
 	if (etag.p) request_add_header(r, STR("ETag"), arena_printf(r->arena, "\"%.*s\"", STR_FMT(etag)));
 	if (location.p) request_add_header(r, STR("Location"), location);
 	if (r->replayed) r->fields[r->field_count++] = (struct http_field){ STR("Idempotency-Replayed"), STR("true") };
@@ -146,7 +152,8 @@ static bool put_fields(struct request *r, const struct plan *plan, const struct 
 	return none_match.p && etag_matches(none_match, etag);
 }
 
-static void write_items(struct request *r, struct json_writer *w, const struct plan *plan, const struct pg_result *result, unsigned first, unsigned count)
+static void write_items(struct request *r, struct json_writer *w, const struct plan *plan,
+    const struct pg_result *result, unsigned first, unsigned count)
 {
 	bool page = plan->statement->shape == SHAPE_PAGE;
 	unsigned shown = page && count > (uint64_t)r->page_limit ? (unsigned)r->page_limit : count;
@@ -159,14 +166,16 @@ static void write_items(struct request *r, struct json_writer *w, const struct p
 	json_end_object(w);
 }
 
-enum next answer_result(struct request *r, const struct plan *plan, const struct pg_result *result, unsigned first, unsigned count)
+enum next answer_result(
+    struct request *r, const struct plan *plan, const struct pg_result *result, unsigned first, unsigned count)
 {
 	const struct operation *op = r->linked->operation;
 	struct buf *out = &r->service->scratch;
 	enum sql_shape shape = plan->statement->shape;
 	struct str problem = count ? steering_value(result, first, plan->steering.problem) : STR_NONE;
 	if (problem.p)
-		return request_refuse(r, arena_strz(r->arena, problem), "%.*s", STR_FMT(steering_value(result, first, plan->steering.detail)));
+		return request_refuse(r, arena_strz(r->arena, problem), "%.*s",
+		    STR_FMT(steering_value(result, first, plan->steering.detail)));
 	if ((shape == SHAPE_ONE || shape == SHAPE_RAW) && count == 0) return request_fail(r, ERR_NOT_FOUND, NULL);
 	int64_t status = op->success_status;
 	struct str given = count ? steering_value(result, first, plan->steering.status) : STR_NONE;
@@ -179,13 +188,24 @@ enum next answer_result(struct request *r, const struct plan *plan, const struct
 	buf_reset(out);
 	json_write_init(&w, out);
 	switch (shape) {
-	case SHAPE_ONE: row_write(plan->shape, &w, result, first); break;
+	case SHAPE_ONE:
+		row_write(plan->shape, &w, result, first);
+		break;
 	case SHAPE_LIST:
-	case SHAPE_PAGE: write_items(r, &w, plan, result, first, count); break;
-	case SHAPE_RAW: buf_str(out, pg_get(result, first, 0)); break;
-	case SHAPE_NONE: break;
+	case SHAPE_PAGE:
+		write_items(r, &w, plan, result, first, count);
+		break;
+	case SHAPE_RAW:
+		buf_str(out, pg_get(result, first, 0));
+		break;
+	case SHAPE_NONE:
+		break;
 	}
 	if (!buf_ok(out)) return request_fail(r, ERR_INTERNAL, "the answer is too large");
-	answer_send(r, (int)status, shape == SHAPE_NONE ? STR_NONE : op->success_type.p ? op->success_type : STR("application/json"), buf_view(out));
+	answer_send(r, (int)status,
+	    shape == SHAPE_NONE  ? STR_NONE
+	    : op->success_type.p ? op->success_type
+				 : STR("application/json"),
+	    buf_view(out));
 	return NEXT_DONE;
 }

@@ -60,15 +60,16 @@ static bool bind_resolve(const struct operation *op, struct str name, struct bin
 	return str_starts(name, STR("flow.")) || str_starts(name, STR("pii.")) || str_starts(name, STR("relay."));
 }
 
-enum err bind_compile(struct link *l, const struct operation *op, const struct pg_statement *s, struct bind **out, struct buf *report)
+enum err bind_compile(
+    struct link *l, const struct operation *op, const struct pg_statement *s, struct bind **out, struct buf *report)
 {
 	enum err e = ERR_NONE;
 	*out = arena_array(&l->arena, s->param_count ? s->param_count : 1, sizeof **out);
 	if (!*out) return ERR_MEMORY;
 	for (unsigned i = 0; i < s->param_count; i++) {
 		if (bind_resolve(op, s->params[i].name, &(*out)[i])) continue;
-		buf_printf(report, "%.*s: :%.*s is not in the contract of %.*s\n", STR_FMT(s->file), STR_FMT(s->params[i].name),
-		    STR_FMT(op ? op->id : s->name));
+		buf_printf(report, "%.*s: :%.*s is not in the contract of %.*s\n", STR_FMT(s->file),
+		    STR_FMT(s->params[i].name), STR_FMT(op ? op->id : s->name));
 		e = ERR_CONFIG;
 	}
 	return e;
@@ -92,15 +93,19 @@ static bool setting_has(const struct setting *list, struct str bind)
 static struct str json_to_text(struct request *r, const struct json *v)
 {
 	switch (json_type(v)) {
-	case JSON_NULL: return STR_NONE;
-	case JSON_BOOL: return json_bool(v) ? STR("true") : STR("false");
-	case JSON_STRING: return json_string(v);
+	case JSON_NULL:
+		return STR_NONE;
+	case JSON_BOOL:
+		return json_bool(v) ? STR("true") : STR("false");
+	case JSON_STRING:
+		return json_string(v);
 	case JSON_NUMBER: {
 		int64_t whole;
 		return json_int64(v, &whole) ? arena_printf(r->arena, "%lld", (long long)whole) : json_number(v);
 	}
 	case JSON_ARRAY:
-	case JSON_OBJECT: break;
+	case JSON_OBJECT:
+		break;
 	}
 	struct buf text;
 	struct json_writer w;
@@ -137,26 +142,40 @@ static struct str bind_value(struct request *r, const struct bind *b)
 {
 	if (r->settings && setting_has(r->settings, b->name)) return setting_find(r->settings, b->name);
 	switch (b->source) {
-	case BIND_PARAMETER: return parameter_value(r, b);
-	case BIND_BODY: return body_value(r, b->path);
-	case BIND_WHOLE_BODY: return r->body ? json_to_text(r, r->body) : STR_NONE;
-	case BIND_IDENTITY_KIND: return principal_kind_name(r->principal.kind);
-	case BIND_IDENTITY_SUBJECT: return r->principal.subject;
-	case BIND_IDENTITY_ORGANIZATION: return r->principal.organization;
-	case BIND_IDENTITY_SESSION: return r->principal.session;
-	case BIND_IDENTITY_CLIENT: return r->principal.client;
+	case BIND_PARAMETER:
+		return parameter_value(r, b);
+	case BIND_BODY:
+		return body_value(r, b->path);
+	case BIND_WHOLE_BODY:
+		return r->body ? json_to_text(r, r->body) : STR_NONE;
+	case BIND_IDENTITY_KIND:
+		return principal_kind_name(r->principal.kind);
+	case BIND_IDENTITY_SUBJECT:
+		return r->principal.subject;
+	case BIND_IDENTITY_ORGANIZATION:
+		return r->principal.organization;
+	case BIND_IDENTITY_SESSION:
+		return r->principal.session;
+	case BIND_IDENTITY_CLIENT:
+		return r->principal.client;
 	case BIND_NEW_ID:
 		if (!r->has_new_id) id_uuid7(r->new_id), r->has_new_id = true;
 		return str_span(r->new_id, sizeof r->new_id);
 	case BIND_NEW_PUBLIC_CODE:
 		if (!r->has_new_public_code) id_public_code(r->new_public_code), r->has_new_public_code = true;
 		return str_span(r->new_public_code, sizeof r->new_public_code);
-	case BIND_REQUEST_ID: return r->request_id;
-	case BIND_PAGE_LIMIT: return arena_printf(r->arena, "%lld", (long long)r->page_limit + 1);
-	case BIND_PAGE_KEY: return setting_find(r->page_keys, b->path);
-	case BIND_IDEMPOTENCY_ID: return r->idempotency_id;
-	case BIND_IDEMPOTENCY_FINGERPRINT: return r->idempotency_fingerprint;
-	case BIND_SET: break;
+	case BIND_REQUEST_ID:
+		return r->request_id;
+	case BIND_PAGE_LIMIT:
+		return arena_printf(r->arena, "%lld", (long long)r->page_limit + 1);
+	case BIND_PAGE_KEY:
+		return setting_find(r->page_keys, b->path);
+	case BIND_IDEMPOTENCY_ID:
+		return r->idempotency_id;
+	case BIND_IDEMPOTENCY_FINGERPRINT:
+		return r->idempotency_fingerprint;
+	case BIND_SET:
+		break;
 	}
 	return STR_NONE;
 }

@@ -92,7 +92,8 @@ static void keep_reply(struct request *r, enum err status, int http_status, stru
 	struct http_field *items = arena_array(r->arena, fields.count ? fields.count : 1, sizeof *items);
 	r->reply = (struct reply){ .err = status, .status = http_status, .body = arena_str(r->arena, body) };
 	for (unsigned i = 0; items && i < fields.count; i++)
-		items[i] = (struct http_field){ arena_str(r->arena, fields.items[i].name), arena_str(r->arena, fields.items[i].value) };
+		items[i] = (struct http_field){ arena_str(r->arena, fields.items[i].name),
+			arena_str(r->arena, fields.items[i].value) };
 	r->reply.fields = (struct http_fields){ items, items ? fields.count : 0 };
 	if (r->arena->overflow) r->reply.err = ERR_PAYLOAD_TOO_LARGE;
 	r->outcome = r->reply.err;
@@ -108,8 +109,12 @@ static void fetch_done(void *arg, enum err status, int http_status, struct http_
 enum next request_fetch(struct request *r, const struct fetch *f)
 {
 	int64_t left = r->deadline_ms - loop_now_ms(r->service->loop);
-	struct outbound_request out = { .method = f->method, .url = f->url, .fields = f->fields, .field_count = f->field_count,
-		.body = f->body, .timeout_ms = f->timeout_ms < left ? f->timeout_ms : left };
+	struct outbound_request out = { .method = f->method,
+		.url = f->url,
+		.fields = f->fields,
+		.field_count = f->field_count,
+		.body = f->body,
+		.timeout_ms = f->timeout_ms < left ? f->timeout_ms : left };
 	if (left <= 0) return request_fail(r, ERR_TIMEOUT, NULL);
 	enum err e = outbound_send(service_outbound(r->service), &out, fetch_done, r);
 	return e == ERR_NONE ? NEXT_WAIT : request_fail(r, e, NULL);
@@ -133,19 +138,24 @@ static struct upstream *upstream_of(struct service *s, struct str name)
 	for (unsigned i = 0; i < s->upstream_count; i++) {
 		struct upstream_entry *u = &s->upstreams[i];
 		if (!str_eq(u->name, name)) continue;
-		struct upstream_config config = { .name = u->name, .addresses = u->addresses, .address_count = u->address_count };
+		struct upstream_config config = {
+			.name = u->name, .addresses = u->addresses, .address_count = u->address_count
+		};
 		if (!u->upstream) u->upstream = upstream_new(s->loop, &config);
 		return u->upstream;
 	}
 	return NULL;
 }
 
-enum next request_call(struct request *r, const char *service, const char *method, struct str path, struct str body, bool safe)
+enum next request_call(
+    struct request *r, const char *service, const char *method, struct str path, struct str body, bool safe)
 {
 	struct service *s = r->service;
 	struct upstream *u = upstream_of(s, str_of(service));
 	if (!u) return request_fail(r, ERR_CONFIG, "no upstream %s", service);
-	struct principal self = { .kind = PRINCIPAL_SYSTEM, .client = str_of(s->def->name), .expires_s = clock_wall_s() + IDENTITY_TTL_S };
+	struct principal self = {
+		.kind = PRINCIPAL_SYSTEM, .client = str_of(s->def->name), .expires_s = clock_wall_s() + IDENTITY_TTL_S
+	};
 	struct str identity = identity_seal(r->arena, s->identity_keys[0], &self, clock_wall_s());
 	char traceparent[TRACEPARENT_BYTES];
 	trace_format(&r->trace, traceparent);
@@ -232,8 +242,10 @@ enum next request_answer_raw(struct request *r, int status, struct str content_t
 {
 	if (!r->x) return NEXT_DONE;
 	const struct operation *op = r->linked->operation;
-	if (op->cache_control.p && r->field_count < ANSWER_FIELDS_MAX) request_add_header(r, STR("Cache-Control"), op->cache_control);
-	if (r->replayed && r->field_count < ANSWER_FIELDS_MAX) request_add_header(r, STR("Idempotency-Replayed"), STR("true"));
+	if (op->cache_control.p && r->field_count < ANSWER_FIELDS_MAX)
+		request_add_header(r, STR("Cache-Control"), op->cache_control);
+	if (r->replayed && r->field_count < ANSWER_FIELDS_MAX)
+		request_add_header(r, STR("Idempotency-Replayed"), STR("true"));
 	answer_send(r, status ? status : op->success_status, content_type, body);
 	return NEXT_DONE;
 }
@@ -242,7 +254,8 @@ enum next request_answer(struct request *r, int status)
 {
 	if (!r->writer_open) return request_answer_raw(r, status, STR_NONE, STR_NONE);
 	if (!buf_ok(&r->out)) return request_fail(r, ERR_INTERNAL, "the answer is too large");
-	struct str type = r->linked && r->linked->operation->success_type.p ? r->linked->operation->success_type : STR("application/json");
+	struct str type = r->linked && r->linked->operation->success_type.p ? r->linked->operation->success_type
+									    : STR("application/json");
 	return request_answer_raw(r, status, type, buf_view(&r->out));
 }
 

@@ -39,7 +39,8 @@ enum err idempotency_read_key(struct request *r)
 	if (op->idempotency == IDEMPOTENCY_NONE) return ERR_NONE;
 	struct str raw = http_get(r->x->fields, STR("idempotency-key"));
 	if (!raw.p) return op->idempotency == IDEMPOTENCY_REQUIRED ? ERR_IDEMPOTENCY_KEY_MISSING : ERR_NONE;
-	if (http_count(r->x->fields, STR("idempotency-key")) != 1 || !normalise(raw, &r->idempotency_key)) return ERR_IDEMPOTENCY_KEY_INVALID;
+	if (http_count(r->x->fields, STR("idempotency-key")) != 1 || !normalise(raw, &r->idempotency_key))
+		return ERR_IDEMPOTENCY_KEY_INVALID;
 
 	struct buf *b = &r->service->scratch;
 	struct json_writer w;
@@ -49,8 +50,10 @@ enum err idempotency_read_key(struct request *r)
 	buf_reset(b);
 	buf_printf(b, "%.*s\n", STR_FMT(r->x->path));
 	json_write_init(&w, b);
-	if (r->body) json_put_tree(&w, r->body); /* the value, not its white space */
-	else buf_str(b, r->x->body);
+	if (r->body)
+		json_put_tree(&w, r->body); /* the value, not its white space */
+	else
+		buf_str(b, r->x->body);
 	if (!buf_ok(b)) return ERR_MEMORY;
 	r->idempotency_fingerprint = digest_uuid(r->arena, buf_view(b));
 	return r->arena->overflow ? ERR_MEMORY : ERR_NONE;

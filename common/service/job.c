@@ -40,8 +40,13 @@ static void job_run(void *arg)
 	}
 	struct request *r = ARENA_NEW(&j->arena, struct request);
 	CHECK(r != NULL);
-	*r = (struct request){ .service = s, .link = s->link, .job = j, .arena = &j->arena, .task = { .run = resume_task },
-		.steps = j->flow->steps, .step_count = j->flow->step_count };
+	*r = (struct request){ .service = s,
+		.link = s->link,
+		.job = j,
+		.arena = &j->arena,
+		.task = { .run = resume_task },
+		.steps = j->flow->steps,
+		.step_count = j->flow->step_count };
 	char *id = arena_alloc(r->arena, UUID_TEXT_BYTES);
 	CHECK(id != NULL);
 	id_uuid7(id);

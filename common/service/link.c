@@ -6,26 +6,51 @@
 enum { LINK_BYTES_MAX = 64 * 1024 * 1024 };
 
 /* PostgreSQL's fixed type oids (pg_type.dat); enums and domains have others. */
-enum { OID_BOOL = 16, OID_BYTEA = 17, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_TEXT = 25, OID_JSON = 114, OID_FLOAT4 = 700,
-	OID_FLOAT8 = 701, OID_VARCHAR = 1043, OID_DATE = 1082, OID_TIMESTAMPTZ = 1184, OID_NUMERIC = 1700, OID_UUID = 2950,
-	OID_JSONB = 3802 };
+enum {
+	OID_BOOL = 16,
+	OID_BYTEA = 17,
+	OID_INT8 = 20,
+	OID_INT2 = 21,
+	OID_INT4 = 23,
+	OID_TEXT = 25,
+	OID_JSON = 114,
+	OID_FLOAT4 = 700,
+	OID_FLOAT8 = 701,
+	OID_VARCHAR = 1043,
+	OID_DATE = 1082,
+	OID_TIMESTAMPTZ = 1184,
+	OID_NUMERIC = 1700,
+	OID_UUID = 2950,
+	OID_JSONB = 3802
+};
 
 static bool kind_takes(enum schema_kind kind, unsigned type)
 {
 	switch (kind) {
-	case KIND_ANY: return true;
-	case KIND_INTEGER: return type == OID_INT8 || type == OID_INT4 || type == OID_INT2;
-	case KIND_NUMBER: return type == OID_FLOAT8 || type == OID_FLOAT4 || type == OID_INT8 || type == OID_INT4 || type == OID_NUMERIC;
-	case KIND_BOOLEAN: return type == OID_BOOL;
-	case KIND_DATE: return type == OID_DATE || type == OID_TEXT;
-	case KIND_DATE_TIME: return type == OID_TIMESTAMPTZ;
+	case KIND_ANY:
+		return true;
+	case KIND_INTEGER:
+		return type == OID_INT8 || type == OID_INT4 || type == OID_INT2;
+	case KIND_NUMBER:
+		return type == OID_FLOAT8 || type == OID_FLOAT4 || type == OID_INT8 || type == OID_INT4 ||
+		       type == OID_NUMERIC;
+	case KIND_BOOLEAN:
+		return type == OID_BOOL;
+	case KIND_DATE:
+		return type == OID_DATE || type == OID_TEXT;
+	case KIND_DATE_TIME:
+		return type == OID_TIMESTAMPTZ;
 	case KIND_OBJECT:
-	case KIND_ARRAY: return type == OID_JSON || type == OID_JSONB;
-	case KIND_UUID: return type == OID_UUID || type == OID_TEXT;
-	case KIND_STRING: break;
+	case KIND_ARRAY:
+		return type == OID_JSON || type == OID_JSONB;
+	case KIND_UUID:
+		return type == OID_UUID || type == OID_TEXT;
+	case KIND_STRING:
+		break;
 	}
 	/* text, varchar, uuid, numeric, enums, domains, sealed bytea: all that reads as a string */
-	return type != OID_BOOL && type != OID_INT8 && type != OID_INT4 && type != OID_JSON && type != OID_JSONB && type != OID_TIMESTAMPTZ;
+	return type != OID_BOOL && type != OID_INT8 && type != OID_INT4 && type != OID_JSON && type != OID_JSONB &&
+	       type != OID_TIMESTAMPTZ;
 }
 
 /* What a value of this kind may be bound to; text takes everything. */
@@ -33,7 +58,9 @@ static bool kind_binds(enum schema_kind kind, unsigned type)
 {
 	if (type == OID_TEXT || type == OID_VARCHAR) return true;
 	if (kind == KIND_INTEGER) return kind_takes(kind, type) || type == OID_NUMERIC;
-	if (kind == KIND_STRING) return kind_takes(kind, type) || type == OID_INT8 || type == OID_INT4; /* e.g. a version in an entity tag */
+	if (kind == KIND_STRING)
+		return kind_takes(kind, type) || type == OID_INT8 ||
+		       type == OID_INT4; /* e.g. a version in an entity tag */
 	return kind_takes(kind, type);
 }
 
@@ -51,10 +78,12 @@ static void check_binds(struct link *l, const struct operation *op, const struct
 		struct str name = s->params[i].name;
 		int at = contract_parameter_index(op, name);
 		const struct schema *schema = at >= 0 ? op->parameters[at].schema
-		    : str_starts(name, STR("body.")) && op->body ? schema_at(op->body, str_from(name, 5)) : NULL;
+					      : str_starts(name, STR("body.")) && op->body
+						  ? schema_at(op->body, str_from(name, 5))
+						  : NULL;
 		if (schema && !kind_binds(schema_kind(schema), s->params[i].type) && schema_pii(schema) == PII_NONE)
-			buf_printf(report, "%.*s: :%.*s has SQL type %u, which the contract's type does not fit\n", STR_FMT(s->file), STR_FMT(name),
-			    s->params[i].type);
+			buf_printf(report, "%.*s: :%.*s has SQL type %u, which the contract's type does not fit\n",
+			    STR_FMT(s->file), STR_FMT(name), s->params[i].type);
 	}
 }
 
@@ -83,10 +112,12 @@ static void check_columns(const struct operation *op, const struct pg_statement 
 		const struct schema *member = is_steering(name) ? NULL : schema_at(schema, name);
 		if (is_steering(name)) continue;
 		if (!member)
-			buf_printf(report, "%.*s: column \"%.*s\" is not in the answer of %.*s\n", STR_FMT(s->file), STR_FMT(name), STR_FMT(op->id));
+			buf_printf(report, "%.*s: column \"%.*s\" is not in the answer of %.*s\n", STR_FMT(s->file),
+			    STR_FMT(name), STR_FMT(op->id));
 		else if (!kind_takes(schema_kind(member), s->columns[i].type))
-			buf_printf(report, "%.*s: column \"%.*s\" has SQL type %u, which the contract's type does not fit\n", STR_FMT(s->file),
-			    STR_FMT(name), s->columns[i].type);
+			buf_printf(report,
+			    "%.*s: column \"%.*s\" has SQL type %u, which the contract's type does not fit\n",
+			    STR_FMT(s->file), STR_FMT(name), s->columns[i].type);
 	}
 	unsigned count;
 	const struct str *names = schema_property_names(schema, &count);
@@ -94,46 +125,54 @@ static void check_columns(const struct operation *op, const struct pg_statement 
 		bool found = !schema_property_required(schema, names[i]);
 		for (unsigned c = 0; !found && c < s->column_count; c++) {
 			struct str column = s->columns[c].name;
-			found = str_eq(column, names[i]) || (str_starts(column, names[i]) && column.n > names[i].n && column.p[names[i].n] == '.');
+			found = str_eq(column, names[i]) ||
+				(str_starts(column, names[i]) && column.n > names[i].n && column.p[names[i].n] == '.');
 		}
 		if (!found)
-			buf_printf(report, "%.*s: required member \"%.*s\" of the answer of %.*s has no column\n", STR_FMT(s->file), STR_FMT(names[i]),
-			    STR_FMT(op->id));
+			buf_printf(report, "%.*s: required member \"%.*s\" of the answer of %.*s has no column\n",
+			    STR_FMT(s->file), STR_FMT(names[i]), STR_FMT(op->id));
 	}
 }
 
 static void check_shape(const struct operation *op, const struct pg_statement *s, struct buf *report)
 {
 	if (op->list != (s->shape == SHAPE_PAGE))
-		buf_printf(report, "%.*s: shape %s, but x-page of %.*s says otherwise\n", STR_FMT(s->file), s->shape == SHAPE_PAGE ? "page" : "not page",
-		    STR_FMT(op->id));
+		buf_printf(report, "%.*s: shape %s, but x-page of %.*s says otherwise\n", STR_FMT(s->file),
+		    s->shape == SHAPE_PAGE ? "page" : "not page", STR_FMT(op->id));
 	if (str_eq(op->method, STR("GET")) && s->tx == TX_WRITE)
 		buf_printf(report, "%.*s: writes, but %.*s is a GET\n", STR_FMT(s->file), STR_FMT(op->id));
 	if (op->idempotency != IDEMPOTENCY_NONE && s->tx != TX_WRITE)
-		buf_printf(report, "%.*s: %.*s has x-idempotency but the statement only reads\n", STR_FMT(s->file), STR_FMT(op->id));
+		buf_printf(report, "%.*s: %.*s has x-idempotency but the statement only reads\n", STR_FMT(s->file),
+		    STR_FMT(op->id));
 }
 
-static enum err plan_make(struct link *l, const struct operation *op, const struct pg_statement *s, struct plan *out, struct buf *report)
+static enum err plan_make(
+    struct link *l, const struct operation *op, const struct pg_statement *s, struct plan *out, struct buf *report)
 {
 	*out = (struct plan){ .statement = s, .steering = { -1, -1, -1, -1, -1, -1, -1 } };
 	TRY(bind_compile(l, op, s, &out->binds, report));
-	if (s->shape != SHAPE_NONE && s->shape != SHAPE_RAW) TRY(row_shape_compile(&l->arena, s, NULL, &out->shape, report));
+	if (s->shape != SHAPE_NONE && s->shape != SHAPE_RAW)
+		TRY(row_shape_compile(&l->arena, s, NULL, &out->shape, report));
 	out->page_columns = arena_array(&l->arena, s->column_count ? s->column_count : 1, sizeof *out->page_columns);
 	if (!out->page_columns) return ERR_MEMORY;
 	static const struct {
 		struct str name;
 		size_t offset;
 	} steering[] = {
-		{ STR("!problem"), offsetof(struct steering, problem) }, { STR("!detail"), offsetof(struct steering, detail) },
-		{ STR("!etag"), offsetof(struct steering, etag) }, { STR("!location"), offsetof(struct steering, location) },
-		{ STR("!status"), offsetof(struct steering, status) }, { STR("!fingerprint"), offsetof(struct steering, fingerprint) },
+		{ STR("!problem"), offsetof(struct steering, problem) },
+		{ STR("!detail"), offsetof(struct steering, detail) },
+		{ STR("!etag"), offsetof(struct steering, etag) },
+		{ STR("!location"), offsetof(struct steering, location) },
+		{ STR("!status"), offsetof(struct steering, status) },
+		{ STR("!fingerprint"), offsetof(struct steering, fingerprint) },
 		{ STR("!pending"), offsetof(struct steering, pending) },
 	};
 	for (unsigned i = 0; i < s->column_count; i++) {
 		struct str name = s->columns[i].name;
 		if (str_starts(name, STR("page."))) out->page_columns[out->page_column_count++] = (int)i;
 		for (size_t k = 0; k < ARRAY_LEN(steering); k++)
-			if (str_eq(name, steering[k].name)) *(int *)(void *)((char *)&out->steering + steering[k].offset) = (int)i;
+			if (str_eq(name, steering[k].name))
+				*(int *)(void *)((char *)&out->steering + steering[k].offset) = (int)i;
 	}
 	return ERR_NONE;
 }
@@ -150,7 +189,8 @@ static void check_flows(const struct service_def *def, const struct contract *c,
 {
 	for (unsigned i = 0; i < def->flow_count; i++) {
 		bool used = map_get(&c->operations_by_id, str_of(def->flows[i].operation)) != NULL;
-		for (unsigned j = 0; j < def->job_count && !used; j++) used = strcmp(def->jobs[j].name, def->flows[i].operation) == 0;
+		for (unsigned j = 0; j < def->job_count && !used; j++)
+			used = strcmp(def->jobs[j].name, def->flows[i].operation) == 0;
 		if (!used) buf_printf(report, "flow %s is neither an operation nor a job\n", def->flows[i].operation);
 	}
 }
@@ -162,11 +202,13 @@ static void check_constraints(const struct contract *c, const struct map *constr
 	for (size_t at = 0; map_each(constraints, &at, &entry);) {
 		char slug[128];
 		struct str name = entry.key;
-		if (str_ends(name, STR("_pkey")) || str_starts(name, STR("outbox_")) || str_starts(name, STR("relay_"))) continue;
+		if (str_ends(name, STR("_pkey")) || str_starts(name, STR("outbox_")) || str_starts(name, STR("relay_")))
+			continue;
 		if (name.n >= sizeof slug) continue;
 		for (size_t i = 0; i < name.n; i++) slug[i] = name.p[i] == '_' ? '-' : name.p[i];
 		if (!map_get(&c->problems, str_span(slug, name.n)))
-			buf_printf(report, "constraint %.*s has no entry %.*s in x-problems\n", STR_FMT(name), (int)name.n, slug);
+			buf_printf(report, "constraint %.*s has no entry %.*s in x-problems\n", STR_FMT(name),
+			    (int)name.n, slug);
 	}
 }
 
@@ -219,7 +261,8 @@ static enum err link_sql(struct service *s, struct link *l, struct str conninfo,
 	check_constraints(l->contract, &constraints, report);
 	l->plans = arena_array(&l->arena, l->statements.count, sizeof *l->plans);
 	if (!l->plans) return ERR_MEMORY;
-	for (unsigned i = 0; i < l->statements.count; i++) TRY(plan_make(l, NULL, l->statements.items[i], &l->plans[i], report));
+	for (unsigned i = 0; i < l->statements.count; i++)
+		TRY(plan_make(l, NULL, l->statements.items[i], &l->plans[i], report));
 	l->identity_set = pg_statement_find(&l->statements, STR("identity_set"));
 	return l->identity_set ? ERR_NONE : ERR_CONFIG;
 }
@@ -239,7 +282,8 @@ struct link *link_load(struct service *s, struct str conninfo, struct buf *repor
 		e = l->operations ? link_sql(s, l, conninfo, report) : ERR_MEMORY;
 	}
 	if (e == ERR_NONE) {
-		for (unsigned i = 0; i < l->contract->operation_count; i++) link_operation(s, l, &l->contract->operations[i], report);
+		for (unsigned i = 0; i < l->contract->operation_count; i++)
+			link_operation(s, l, &l->contract->operations[i], report);
 		check_flows(s->def, l->contract, report);
 	}
 	if (e == ERR_NONE && report->n == 0) return l;

@@ -10,8 +10,14 @@
 #include "common/core/log.h"
 #include "common/pg/migrate.h"
 
-enum { BOOT_BYTES_MAX = 32 * 1024 * 1024, REPORT_BYTES_MAX = 256 * 1024, DRAIN_MS_MAX = 30000, DRAIN_POLL_MS = 50,
-	IDENTITIES_MAX = 4096, EXIT_CONFIG = 78 };
+enum {
+	BOOT_BYTES_MAX = 32 * 1024 * 1024,
+	REPORT_BYTES_MAX = 256 * 1024,
+	DRAIN_MS_MAX = 30000,
+	DRAIN_POLL_MS = 50,
+	IDENTITIES_MAX = 4096,
+	EXIT_CONFIG = 78
+};
 
 static void report_print(const struct buf *report)
 {
@@ -33,7 +39,8 @@ static void batches_make(struct service *s, struct link *l)
 		if (l->plans[i].statement->batch_max) l->plans[i].batch = pg_batch_new(s->pool, l->plans[i].statement);
 	for (unsigned i = 0; i < l->contract->operation_count; i++) {
 		struct plan *plain = &l->operations[i].plain;
-		if (plain->statement && plain->statement->batch_max) plain->batch = link_plan(l, plain->statement->name)->batch;
+		if (plain->statement && plain->statement->batch_max)
+			plain->batch = link_plan(l, plain->statement->name)->batch;
 	}
 }
 
@@ -107,9 +114,15 @@ static void on_terminate(void *arg, int signo)
 
 static enum err listen_start(struct service *s)
 {
-	struct http_server_config config = { .pipeline_max = 1024, .body_bytes_max = 8 * 1024 * 1024, .on_head = request_head,
-		.on_request = request_receive, .on_refused = request_refused, .on_finished = request_finished, .arg = s,
-		.idle_timeout_ms = 600000, .require_host = true };
+	struct http_server_config config = { .pipeline_max = 1024,
+		.body_bytes_max = 8 * 1024 * 1024,
+		.on_head = request_head,
+		.on_request = request_receive,
+		.on_refused = request_refused,
+		.on_finished = request_finished,
+		.arg = s,
+		.idle_timeout_ms = 600000,
+		.require_host = true };
 	struct str address = config_need(&s->boot, "YG_LISTEN");
 	return http_server_open(s->loop, address, true, &config, &s->server);
 }
@@ -130,8 +143,10 @@ static enum err service_open(struct service *s)
 	TRY(link_first(s, conninfo));
 	s->link->users = 1; /* held by the service itself */
 	s->loop = loop_new();
-	struct pg_pool_config config = { .conninfo = conninfo, .application_name = s->def->name,
-		.shared_lanes = (unsigned)config_int("YG_PG_SHARED", 2, 1, 64), .writer_lanes = (unsigned)config_int("YG_PG_WRITERS", 1, 1, 16) };
+	struct pg_pool_config config = { .conninfo = conninfo,
+		.application_name = s->def->name,
+		.shared_lanes = (unsigned)config_int("YG_PG_SHARED", 2, 1, 64),
+		.writer_lanes = (unsigned)config_int("YG_PG_WRITERS", 1, 1, 16) };
 	s->pool = pg_pool_new(s->loop, &config, &s->link->statements);
 	batches_make(s, s->link);
 	return ERR_NONE;
@@ -170,8 +185,8 @@ static void operations_print(const struct service *s)
 		const struct linked_operation *l = &s->link->operations[i];
 		const struct operation *op = l->operation;
 		static const char *const rows[] = { "all rows", "own rows", "organization" };
-		printf("%-8.*s %-50.*s %-28.*s %-9s %-13s %s  ", STR_FMT(op->method), STR_FMT(op->path), STR_FMT(op->id), access_name(op),
-		    rows[op->rows], l->flow ? "flow" : "sql ");
+		printf("%-8.*s %-50.*s %-28.*s %-9s %-13s %s  ", STR_FMT(op->method), STR_FMT(op->path),
+		    STR_FMT(op->id), access_name(op), rows[op->rows], l->flow ? "flow" : "sql ");
 		for (unsigned k = 0; k < op->scope_count; k++) printf("%s%.*s", k ? " | " : "", STR_FMT(op->scopes[k]));
 		putchar('\n');
 	}
@@ -199,9 +214,13 @@ static void statements_print(struct service *s)
 static int check(struct service *s, const char *verb)
 {
 	if (link_first(s, config_need(&s->boot, "YG_PG")) != ERR_NONE) return EXIT_CONFIG;
-	if (strcmp(verb, "operations") == 0) operations_print(s);
-	else if (strcmp(verb, "statements") == 0) statements_print(s);
-	else printf("%s: %u operations, %u statements, no drift\n", s->def->name, s->link->contract->operation_count, s->link->statements.count);
+	if (strcmp(verb, "operations") == 0)
+		operations_print(s);
+	else if (strcmp(verb, "statements") == 0)
+		statements_print(s);
+	else
+		printf("%s: %u operations, %u statements, no drift\n", s->def->name, s->link->contract->operation_count,
+		    s->link->statements.count);
 	return 0;
 }
 
@@ -217,12 +236,18 @@ int service_main(const struct service_def *def, int argc, char **argv)
 	buf_init(&s.scratch, 8 * 1024 * 1024);
 	lru_init(&s.identities, IDENTITIES_MAX, IDENTITY_BYTES_MAX, sizeof(struct known_identity));
 	int status = EXIT_CONFIG;
-	if (settings_read(&s) != ERR_NONE) log_line(LOG_ERROR, "cannot start", "settings");
-	else if (strcmp(verb, "serve") == 0) status = serve(&s);
-	else if (strcmp(verb, "relay") == 0) status = relay_main(&s);
-	else if (strcmp(verb, "migrate") == 0) status = migrate(&s);
-	else if (strcmp(verb, "check") == 0 || strcmp(verb, "operations") == 0 || strcmp(verb, "statements") == 0) status = check(&s, verb);
-	else fprintf(stderr, "usage: %s [serve | relay | migrate | check | operations | statements]\n", argv[0]);
+	if (settings_read(&s) != ERR_NONE)
+		log_line(LOG_ERROR, "cannot start", "settings");
+	else if (strcmp(verb, "serve") == 0)
+		status = serve(&s);
+	else if (strcmp(verb, "relay") == 0)
+		status = relay_main(&s);
+	else if (strcmp(verb, "migrate") == 0)
+		status = migrate(&s);
+	else if (strcmp(verb, "check") == 0 || strcmp(verb, "operations") == 0 || strcmp(verb, "statements") == 0)
+		status = check(&s, verb);
+	else
+		fprintf(stderr, "usage: %s [serve | relay | migrate | check | operations | statements]\n", argv[0]);
 	log_flush();
 	return status;
 }

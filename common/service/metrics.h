@@ -20,16 +20,18 @@ struct metrics *metrics_new(void);
 void metrics_free(struct metrics *m);
 
 /** A number that only grows. The same name and labels give the same cell again. */
-uint64_t *metrics_counter(struct metrics *m, const char *name, const char *help, const struct metric_label *labels, unsigned label_count);
+uint64_t *metrics_counter(
+    struct metrics *m, const char *name, const char *help, const struct metric_label *labels, unsigned label_count);
 /** A number that the owner sets. */
-int64_t *metrics_gauge(struct metrics *m, const char *name, const char *help, const struct metric_label *labels, unsigned label_count);
+int64_t *metrics_gauge(
+    struct metrics *m, const char *name, const char *help, const struct metric_label *labels, unsigned label_count);
 /** Asked at each scrape. `arg` must outlive the registry; a second registration replaces the first. */
 typedef double metrics_read(void *arg);
-void metrics_gauge_fn(struct metrics *m, const char *name, const char *help, const struct metric_label *labels, unsigned label_count,
-    metrics_read *read, void *arg);
+void metrics_gauge_fn(struct metrics *m, const char *name, const char *help, const struct metric_label *labels,
+    unsigned label_count, metrics_read *read, void *arg);
 /** As metrics_gauge_fn, printed as a counter. */
-void metrics_counter_fn(struct metrics *m, const char *name, const char *help, const struct metric_label *labels, unsigned label_count,
-    metrics_read *read, void *arg);
+void metrics_counter_fn(struct metrics *m, const char *name, const char *help, const struct metric_label *labels,
+    unsigned label_count, metrics_read *read, void *arg);
 
 /** Upper bounds in the unit observed; `per_unit` divides them for printing (1e9: nanoseconds shown as seconds). */
 struct histogram_shape {
@@ -38,7 +40,7 @@ struct histogram_shape {
 	int64_t bounds[HISTOGRAM_BUCKETS_MAX];
 };
 extern const struct histogram_shape HISTOGRAM_LATENCY_NS; /* 250 µs … 10 s */
-extern const struct histogram_shape HISTOGRAM_BATCH;      /* 1, 2, 4 … 1024 members */
+extern const struct histogram_shape HISTOGRAM_BATCH; /* 1, 2, 4 … 1024 members */
 
 struct histogram {
 	const struct histogram_shape *shape;
@@ -46,8 +48,8 @@ struct histogram {
 	int64_t sum;
 };
 
-struct histogram *metrics_histogram(struct metrics *m, const char *name, const char *help, const struct metric_label *labels,
-    unsigned label_count, const struct histogram_shape *shape);
+struct histogram *metrics_histogram(struct metrics *m, const char *name, const char *help,
+    const struct metric_label *labels, unsigned label_count, const struct histogram_shape *shape);
 
 static inline void histogram_observe(struct histogram *h, int64_t value)
 {

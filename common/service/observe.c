@@ -66,18 +66,23 @@ enum err observe_start(struct service *s)
 {
 	struct metrics *m = s->metrics = metrics_new();
 	metrics_process(m);
-	metrics_gauge_fn(m, "yg_loop_lag_seconds", "Longest turn of the event loop since the last scrape.", NULL, 0, read_lag, s);
+	metrics_gauge_fn(
+	    m, "yg_loop_lag_seconds", "Longest turn of the event loop since the last scrape.", NULL, 0, read_lag, s);
 	metrics_gauge_fn(m, "yg_pg_queued", "Groups waiting for a lane.", NULL, 0, read_queued, s);
-	metrics_gauge_fn(m, "yg_pg_in_flight", "Groups sent and not yet answered (lane depth).", NULL, 0, read_in_flight, s);
+	metrics_gauge_fn(
+	    m, "yg_pg_in_flight", "Groups sent and not yet answered (lane depth).", NULL, 0, read_in_flight, s);
 	metrics_gauge_fn(m, "yg_pg_connected", "Lanes that are connected.", NULL, 0, read_connected, s);
 	metrics_counter_fn(m, "yg_pg_reconnects_total", "Connections made again.", NULL, 0, read_reconnects, s);
-	metrics_counter_fn(m, "yg_pg_retries_total", "Groups repeated after a serialization failure or deadlock.", NULL, 0, read_retries, s);
+	metrics_counter_fn(m, "yg_pg_retries_total", "Groups repeated after a serialization failure or deadlock.", NULL,
+	    0, read_retries, s);
 	metrics_counter_fn(m, "yg_pg_groups_total", "Groups sent.", NULL, 0, read_groups, s);
 	metrics_gauge_fn(m, "yg_http_connections", "Open connections.", NULL, 0, read_connections, s);
-	metrics_gauge_fn(m, "yg_http_bytes_held", "Memory held for connections and requests.", NULL, 0, read_bytes_held, s);
+	metrics_gauge_fn(
+	    m, "yg_http_bytes_held", "Memory held for connections and requests.", NULL, 0, read_bytes_held, s);
 	struct str address = config_str(&s->boot, "YG_METRICS_LISTEN", NULL);
 	TRY(private_listener_open(s->loop, address, s->def->name, m, &s->private_listener));
-	if (s->private_listener) private_listener_add_check(s->private_listener, STR("postgresql:connections"), check_database, s);
+	if (s->private_listener)
+		private_listener_add_check(s->private_listener, STR("postgresql:connections"), check_database, s);
 	return ERR_NONE;
 }
 

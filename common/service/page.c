@@ -32,7 +32,8 @@ static void cursor_mac(const struct request *r, struct str keys, unsigned char o
 	struct str subject = r->linked->operation->rows == ROWS_OWN ? r->principal.subject : STR_NONE;
 	char text[CURSOR_TEXT_MAX + 256 + SHA256_BYTES];
 	size_t n = 0;
-	const struct str parts[] = { id, STR("\n"), subject, STR("\n"), str_span((char *)filters, sizeof filters), keys };
+	const struct str parts[] = { id, STR("\n"), subject, STR("\n"), str_span((char *)filters, sizeof filters),
+		keys };
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		CHECK(parts[i].n <= sizeof text - n);
 		if (parts[i].n) memcpy(text + n, parts[i].p, parts[i].n);
@@ -44,16 +45,19 @@ static void cursor_mac(const struct request *r, struct str keys, unsigned char o
 enum err page_read_cursor(struct request *r)
 {
 	const struct operation *op = r->linked->operation;
-	int limit = contract_parameter_index(op, STR("query.limit")), at = contract_parameter_index(op, STR("query.cursor"));
+	int limit = contract_parameter_index(op, STR("query.limit")),
+	    at = contract_parameter_index(op, STR("query.cursor"));
 	if (limit < 0 || !str_to_i64(r->parameters.values[limit], &r->page_limit)) r->page_limit = 20;
 	struct str text = at < 0 ? STR_NONE : r->parameters.values[at], bytes, pair, name;
 	if (!text.p) return ERR_NONE;
-	if (text.n > CURSOR_TEXT_MAX || base64url_decode(r->arena, text, &bytes) != ERR_NONE || bytes.n <= CURSOR_MAC_BYTES)
+	if (text.n > CURSOR_TEXT_MAX || base64url_decode(r->arena, text, &bytes) != ERR_NONE ||
+	    bytes.n <= CURSOR_MAC_BYTES)
 		return ERR_CURSOR_MISMATCH;
 	struct str keys = str_from(bytes, CURSOR_MAC_BYTES);
 	unsigned char mac[SHA256_BYTES];
 	cursor_mac(r, keys, mac);
-	if (!crypto_equal(str_span((char *)mac, CURSOR_MAC_BYTES), str_span(bytes.p, CURSOR_MAC_BYTES))) return ERR_CURSOR_MISMATCH;
+	if (!crypto_equal(str_span((char *)mac, CURSOR_MAC_BYTES), str_span(bytes.p, CURSOR_MAC_BYTES)))
+		return ERR_CURSOR_MISMATCH;
 	while (str_cut(&keys, '\n', &pair)) {
 		if (!str_cut(&pair, '=', &name)) continue;
 		struct setting *s = ARENA_NEW(r->arena, struct setting);
@@ -72,12 +76,12 @@ static struct str next_address(struct request *r, struct str cursor)
 		if (pair.n == 0 || str_starts(pair, STR("cursor="))) continue;
 		kept = arena_printf(r->arena, "%.*s%.*s&", STR_FMT(kept), STR_FMT(pair));
 	}
-	return arena_printf(r->arena, "<%.*s%.*s?%.*scursor=%.*s>; rel=\"next\"", STR_FMT(r->service->public_url), STR_FMT(r->x->path),
-	    STR_FMT(kept), STR_FMT(cursor));
+	return arena_printf(r->arena, "<%.*s%.*s?%.*scursor=%.*s>; rel=\"next\"", STR_FMT(r->service->public_url),
+	    STR_FMT(r->x->path), STR_FMT(kept), STR_FMT(cursor));
 }
 
-void page_write_end(struct request *r, struct json_writer *w, const struct plan *plan, const struct pg_result *result, unsigned first,
-    unsigned shown, bool more)
+void page_write_end(struct request *r, struct json_writer *w, const struct plan *plan, const struct pg_result *result,
+    unsigned first, unsigned shown, bool more)
 {
 	json_put_member_bool(w, "has_more", more);
 	if (!more || shown == 0) return;
@@ -85,7 +89,8 @@ void page_write_end(struct request *r, struct json_writer *w, const struct plan 
 	size_t n = CURSOR_MAC_BYTES;
 	for (unsigned i = 0; i < plan->page_column_count; i++) {
 		unsigned column = (unsigned)plan->page_columns[i];
-		struct str name = str_from(pg_column_name(result, column), 5), value = pg_get(result, first + shown - 1, column);
+		struct str name = str_from(pg_column_name(result, column), 5),
+			   value = pg_get(result, first + shown - 1, column);
 		CHECK(n + name.n + value.n + 2 < sizeof text);
 		if (i) text[n++] = '\n';
 		memcpy(text + n, name.p, name.n);

@@ -22,8 +22,8 @@ enum health { HEALTH_PASS, HEALTH_WARN, HEALTH_FAIL };
 typedef enum health health_check(void *arg, struct buf *output);
 
 /** Opens the listener. An absent address opens nothing and *out is NULL: every other call takes NULL. Fails: ERR_IO (logged). */
-MUST_USE enum err private_listener_open(struct loop *l, struct str address, const char *process, const struct metrics *metrics,
-    struct private_listener **out);
+MUST_USE enum err private_listener_open(struct loop *l, struct str address, const char *process,
+    const struct metrics *metrics, struct private_listener **out);
 enum { HEALTH_CHECKS_MAX = 32 };
 /** Adds a check. `name` is copied; "component:measurement", for example "postgresql:connections". */
 void private_listener_add_check(struct private_listener *p, struct str name, health_check *check, void *arg);

@@ -32,10 +32,13 @@ static void replay_done(void *arg, const struct pg_outcome *o)
 	}
 	const struct pg_result *result = o->results[o->result_count - 1];
 	enum next next;
-	if (pg_rows(result) == 0) next = request_fail(r, ERR_RETRY, NULL); /* pruned, or its transaction vanished: the client may try again */
+	if (pg_rows(result) == 0)
+		next = request_fail(
+		    r, ERR_RETRY, NULL); /* pruned, or its transaction vanished: the client may try again */
 	else if (!str_eq(pg_get(result, 0, (unsigned)plan->steering.fingerprint), r->idempotency_fingerprint))
 		next = request_fail(r, ERR_IDEMPOTENCY_KEY_REUSED, NULL);
-	else if (str_eq(pg_get(result, 0, (unsigned)plan->steering.pending), STR("t"))) next = request_fail(r, ERR_IDEMPOTENCY_IN_PROGRESS, NULL);
+	else if (str_eq(pg_get(result, 0, (unsigned)plan->steering.pending), STR("t")))
+		next = request_fail(r, ERR_IDEMPOTENCY_IN_PROGRESS, NULL);
 	else {
 		r->replayed = true;
 		next = answer_result(r, &r->linked->plain, result, 0, pg_rows(result));
@@ -48,7 +51,8 @@ static bool start_replay(struct request *r, const struct pg_outcome *o)
 {
 	const struct plan *plan = &r->linked->replay;
 	struct pg_value *values;
-	if (o->err != ERR_CONSTRAINT || !plan->statement || !str_eq(o->constraint, STR("idempotency_pkey"))) return false;
+	if (o->err != ERR_CONSTRAINT || !plan->statement || !str_eq(o->constraint, STR("idempotency_pkey")))
+		return false;
 	if (bind_values(r, plan, &values) != ERR_NONE) return false;
 	struct pg_call call = { plan->statement, values };
 	return pg_send(r->service->pool, PG_READ, &call, 1, r->deadline_ms, replay_done, r) == ERR_NONE;
@@ -62,11 +66,13 @@ static void plain_done(void *arg, const struct pg_outcome *o)
 	after_plain(r, result ? answer_result(r, &r->linked->plain, result, 0, pg_rows(result)) : answer_outcome(r, o));
 }
 
-static void plain_batch_done(void *arg, const struct pg_outcome *o, const struct pg_result *result, unsigned first, unsigned count)
+static void plain_batch_done(
+    void *arg, const struct pg_outcome *o, const struct pg_result *result, unsigned first, unsigned count)
 {
 	struct request *r = arg;
 	if (start_replay(r, o)) return;
-	after_plain(r, o->err == ERR_NONE ? answer_result(r, &r->linked->plain, result, first, count) : answer_outcome(r, o));
+	after_plain(
+	    r, o->err == ERR_NONE ? answer_result(r, &r->linked->plain, result, first, count) : answer_outcome(r, o));
 }
 
 /* identity_set, when policies need to know who asks. Returns the number of calls added. */
@@ -102,12 +108,14 @@ static enum next plain_execute(struct request *r)
 	if (plan->batch) return sent(r, pg_batch_add(plan->batch, values, r->deadline_ms, plain_batch_done, r));
 	unsigned count = identity_call(r, calls);
 	calls[count++] = (struct pg_call){ plan->statement, values };
-	return sent(r, pg_send(r->service->pool, group_kind(plan->statement), calls, count, r->deadline_ms, plain_done, r));
+	return sent(
+	    r, pg_send(r->service->pool, group_kind(plan->statement), calls, count, r->deadline_ms, plain_done, r));
 }
 
 /* ── for flows ── */
 
-static bool copy_rows(struct request *r, struct rows *out, const struct plan *plan, const struct pg_result *result, unsigned first, unsigned count)
+static bool copy_rows(struct request *r, struct rows *out, const struct plan *plan, const struct pg_result *result,
+    unsigned first, unsigned count)
 {
 	unsigned columns = pg_columns(result);
 	*out = (struct rows){ .row_count = count, .column_count = columns, .plan = plan };
@@ -116,17 +124,20 @@ static bool copy_rows(struct request *r, struct rows *out, const struct plan *pl
 	if (!out->names || !out->cells) return false;
 	for (unsigned c = 0; c < columns; c++) out->names[c] = arena_str(r->arena, pg_column_name(result, c));
 	for (unsigned i = 0; i < count; i++)
-		for (unsigned c = 0; c < columns; c++) out->cells[(size_t)i * columns + c] = arena_str(r->arena, pg_get(result, first + i, c));
+		for (unsigned c = 0; c < columns; c++)
+			out->cells[(size_t)i * columns + c] = arena_str(r->arena, pg_get(result, first + i, c));
 	return !r->arena->overflow;
 }
 
 /* A "!problem" of the first row refuses the request, unless the flow wants to see it. */
-static bool refused_by_row(struct request *r, const struct plan *plan, const struct pg_result *result, unsigned first, unsigned count)
+static bool refused_by_row(
+    struct request *r, const struct plan *plan, const struct pg_result *result, unsigned first, unsigned count)
 {
 	if (count == 0 || plan->steering.problem < 0 || r->tolerant) return false;
 	struct str slug = pg_get(result, first, (unsigned)plan->steering.problem);
 	if (!slug.p) return false;
-	struct str detail = plan->steering.detail < 0 ? STR_NONE : pg_get(result, first, (unsigned)plan->steering.detail);
+	struct str detail =
+	    plan->steering.detail < 0 ? STR_NONE : pg_get(result, first, (unsigned)plan->steering.detail);
 	request_refuse(r, arena_strz(r->arena, slug), "%.*s", STR_FMT(detail));
 	return true;
 }
@@ -153,22 +164,28 @@ static void flow_done(void *arg, const struct pg_outcome *o)
 	for (unsigned i = 0; !failed && i < r->rows_count; i++) {
 		const struct pg_result *result = o->results[skip + i];
 		const struct plan *plan = r->rows[i].plan;
-		if (!copy_rows(r, &r->rows[i], plan, result, 0, pg_rows(result))) failed = true, request_fail(r, ERR_MEMORY, NULL);
-		else if (refused_by_row(r, plan, result, 0, pg_rows(result))) failed = true;
+		if (!copy_rows(r, &r->rows[i], plan, result, 0, pg_rows(result)))
+			failed = true, request_fail(r, ERR_MEMORY, NULL);
+		else if (refused_by_row(r, plan, result, 0, pg_rows(result)))
+			failed = true;
 	}
 	go_on(r, failed);
 }
 
-static void flow_batch_done(void *arg, const struct pg_outcome *o, const struct pg_result *result, unsigned first, unsigned count)
+static void flow_batch_done(
+    void *arg, const struct pg_outcome *o, const struct pg_result *result, unsigned first, unsigned count)
 {
 	struct request *r = arg;
 	bool failed = o->err != ERR_NONE;
 	const struct plan *plan = r->rows[0].plan;
 	r->outcome = o->err;
 	r->constraint = arena_str(r->arena, o->constraint);
-	if (failed) answer_outcome(r, o);
-	else if (!copy_rows(r, &r->rows[0], plan, result, first, count)) failed = true, request_fail(r, ERR_MEMORY, NULL);
-	else failed = refused_by_row(r, plan, result, first, count);
+	if (failed)
+		answer_outcome(r, o);
+	else if (!copy_rows(r, &r->rows[0], plan, result, first, count))
+		failed = true, request_fail(r, ERR_MEMORY, NULL);
+	else
+		failed = refused_by_row(r, plan, result, first, count);
 	go_on(r, failed);
 }
 
@@ -189,7 +206,8 @@ static enum next start_queries(struct request *r, const char *const *names, unsi
 		r->rows[i].plan = plan;
 		enum err e = bind_values(r, plan, &values);
 		if (e != ERR_NONE) return request_fail(r, e, NULL);
-		if (plan->batch && count == 1) return sent(r, pg_batch_add(plan->batch, values, r->deadline_ms, flow_batch_done, r));
+		if (plan->batch && count == 1)
+			return sent(r, pg_batch_add(plan->batch, values, r->deadline_ms, flow_batch_done, r));
 		calls[n++] = (struct pg_call){ plan->statement, values };
 		if (plan->statement->tx == TX_WRITE) kind = PG_WRITE;
 	}

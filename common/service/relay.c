@@ -12,19 +12,25 @@
 #include "common/core/config.h"
 #include "common/core/log.h"
 
-enum { RELAY_IDLE_MS = 200, RELAY_TROUBLE_MS = 1000, RELAY_DEADLINE_MS = 10000, RELAY_ARENA_BYTES_MAX = 8 * 1024 * 1024, EXIT_SETTINGS = 78,
-	STREAM_LENGTH_MAX = 1000000 };
+enum {
+	RELAY_IDLE_MS = 200,
+	RELAY_TROUBLE_MS = 1000,
+	RELAY_DEADLINE_MS = 10000,
+	RELAY_ARENA_BYTES_MAX = 8 * 1024 * 1024,
+	EXIT_SETTINGS = 78,
+	STREAM_LENGTH_MAX = 1000000
+};
 
 struct relay {
 	struct service *service;
 	struct redis *redis;
 	struct timer *timer;
-	struct arena arena;      /* of one round */
+	struct arena arena; /* of one round */
 	struct str stream;
-	bool stream_known;       /* `last` is what the stream ends with */
+	bool stream_known; /* `last` is what the stream ends with */
 	int64_t last;
-	int64_t highest;         /* of this round */
-	unsigned waiting;        /* replies owed */
+	int64_t highest; /* of this round */
+	unsigned waiting; /* replies owed */
 	bool refused;
 	bool stopping;
 	int64_t oldest_s;
@@ -36,11 +42,14 @@ static void round_start(void *arg);
 static void round_end(struct relay *y, int64_t pause_ms)
 {
 	arena_reset(&y->arena);
-	if (y->stopping) loop_stop(y->service->loop);
-	else timer_start(y->timer, pause_ms, 0);
+	if (y->stopping)
+		loop_stop(y->service->loop);
+	else
+		timer_start(y->timer, pause_ms, 0);
 }
 
-static enum err send_statements(struct relay *y, const char *const *names, unsigned count, const char *bind, int64_t value, pg_done *done)
+static enum err send_statements(
+    struct relay *y, const char *const *names, unsigned count, const char *bind, int64_t value, pg_done *done)
 {
 	struct pg_call calls[2];
 	struct pg_value *values = arena_array(&y->arena, count, sizeof *values);
@@ -70,14 +79,17 @@ static void entries_published(struct relay *y)
 		round_end(y, RELAY_TROUBLE_MS);
 		return;
 	}
-	if (send_statements(y, names, 1, "relay.published", y->highest, marked) != ERR_NONE) round_end(y, RELAY_TROUBLE_MS);
+	if (send_statements(y, names, 1, "relay.published", y->highest, marked) != ERR_NONE)
+		round_end(y, RELAY_TROUBLE_MS);
 }
 
 static void entry_added(void *arg, enum err status, const struct redis_reply *reply)
 {
 	struct relay *y = arg;
-	if (status != ERR_NONE || reply->type == REDIS_FAILED) y->refused = true;
-	else ++*y->published_total;
+	if (status != ERR_NONE || reply->type == REDIS_FAILED)
+		y->refused = true;
+	else
+		++*y->published_total;
 	if (--y->waiting == 0) entries_published(y);
 }
 
@@ -88,7 +100,8 @@ static void publish_rows(struct relay *y, const struct pg_result *rows)
 	snprintf(limit, sizeof limit, "%d", STREAM_LENGTH_MAX);
 	y->refused = false;
 	for (unsigned i = 0; i < pg_rows(rows); i++) {
-		struct str args[6 + 2 * ARRAY_LEN(names)] = { STR("XADD"), y->stream, STR("MAXLEN"), STR("~"), str_of(limit) };
+		struct str args[6 + 2 * ARRAY_LEN(names)] = { STR("XADD"), y->stream, STR("MAXLEN"), STR("~"),
+			str_of(limit) };
 		unsigned n = 5;
 		struct str position = pg_get(rows, i, 0);
 		args[n++] = arena_printf(&y->arena, "%.*s-0", STR_FMT(position));
@@ -109,9 +122,12 @@ static void publish_rows(struct relay *y, const struct pg_result *rows)
 static void pending_read(void *arg, const struct pg_outcome *o)
 {
 	struct relay *y = arg;
-	if (o->err != ERR_NONE) round_end(y, RELAY_TROUBLE_MS);
-	else if (pg_rows(o->results[0]) == 0) round_end(y, RELAY_IDLE_MS);
-	else publish_rows(y, o->results[0]);
+	if (o->err != ERR_NONE)
+		round_end(y, RELAY_TROUBLE_MS);
+	else if (pg_rows(o->results[0]) == 0)
+		round_end(y, RELAY_IDLE_MS);
+	else
+		publish_rows(y, o->results[0]);
 }
 
 static void assigned(void *arg, const struct pg_outcome *o)
@@ -140,8 +156,10 @@ static void stream_end_read(void *arg, enum err status, const struct redis_reply
 	if (reply->item_count && reply->items[0].item_count) id = reply->items[0].items[0].text;
 	y->stream_known = str_cut(&id, '-', &first) && str_to_i64(first, &y->last);
 	log_line(LOG_INFO, "relay goes on", "after position %lld", (long long)y->last);
-	if (y->stream_known) assign(y);
-	else round_end(y, RELAY_TROUBLE_MS);
+	if (y->stream_known)
+		assign(y);
+	else
+		round_end(y, RELAY_TROUBLE_MS);
 }
 
 static void round_start(void *arg)
@@ -149,9 +167,12 @@ static void round_start(void *arg)
 	struct relay *y = arg;
 	const struct str end[] = { STR("XREVRANGE"), y->stream, STR("+"), STR("-"), STR("COUNT"), STR("1") };
 	if (!redis_connected(y->redis)) y->stream_known = false; /* it may come back empty */
-	if (!redis_connected(y->redis) || !pg_pool_ready(y->service->pool)) round_end(y, RELAY_IDLE_MS);
-	else if (y->stream_known) assign(y);
-	else if (redis_send(y->redis, end, ARRAY_LEN(end), stream_end_read, y) != ERR_NONE) round_end(y, RELAY_TROUBLE_MS);
+	if (!redis_connected(y->redis) || !pg_pool_ready(y->service->pool))
+		round_end(y, RELAY_IDLE_MS);
+	else if (y->stream_known)
+		assign(y);
+	else if (redis_send(y->redis, end, ARRAY_LEN(end), stream_end_read, y) != ERR_NONE)
+		round_end(y, RELAY_TROUBLE_MS);
 }
 
 static void relay_terminate(void *arg, int signo)
@@ -180,13 +201,16 @@ int relay_main(struct service *s)
 		return EXIT_SETTINGS;
 	}
 	s->loop = loop_new();
-	struct pg_pool_config config = { .conninfo = config_need(&s->boot, "YG_PG"), .shared_lanes = 1, .application_name = "relay" };
+	struct pg_pool_config config = {
+		.conninfo = config_need(&s->boot, "YG_PG"), .shared_lanes = 1, .application_name = "relay"
+	};
 	s->pool = pg_pool_new(s->loop, &config, &s->link->statements);
 	if (observe_start(s) != ERR_NONE) return EXIT_SETTINGS;
 	struct redis_config redis = { .address = config_need(&s->boot, "YG_REDIS"), .command_timeout_ms = 2000 };
 	y.redis = redis_new(s->loop, &redis);
 	y.stream = arena_printf(&s->boot, "events:%s", s->def->name);
-	y.published_total = metrics_counter(s->metrics, "yg_relay_published_total", "Events written to the stream.", NULL, 0);
+	y.published_total =
+	    metrics_counter(s->metrics, "yg_relay_published_total", "Events written to the stream.", NULL, 0);
 	arena_init(&y.arena, 16 * 1024, RELAY_ARENA_BYTES_MAX);
 	y.timer = timer_new(s->loop, round_start, &y);
 	timer_start(y.timer, 0, 0);

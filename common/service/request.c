@@ -71,7 +71,8 @@ enum err request_head(void *service, struct http_exchange *x, size_t *body_bytes
 	struct service *s = service;
 	struct route route;
 	struct str path;
-	if (contract_normalize_path(&x->arena, x->path, &path) != ERR_NONE) return ERR_NONE; /* refused by `route` with a problem */
+	if (contract_normalize_path(&x->arena, x->path, &path) != ERR_NONE)
+		return ERR_NONE; /* refused by `route` with a problem */
 	if (contract_route(s->link->contract, &x->arena, x->method, path, &route) != ERR_NONE) return ERR_NONE;
 	*body_bytes_max = route.operation->body_bytes_max;
 	return ERR_NONE;
@@ -140,7 +141,8 @@ void request_run(struct request *r)
 static enum next step_route(struct request *r)
 {
 	struct str path;
-	if (contract_normalize_path(r->arena, r->x->path, &path) != ERR_NONE) return request_fail(r, ERR_MALFORMED_REQUEST, "path");
+	if (contract_normalize_path(r->arena, r->x->path, &path) != ERR_NONE)
+		return request_fail(r, ERR_MALFORMED_REQUEST, "path");
 	enum err e = contract_route(r->link->contract, r->arena, r->x->method, path, &r->route);
 	if (e == ERR_METHOD_NOT_ALLOWED) request_add_header(r, STR("Allow"), r->route.allow);
 	if (e != ERR_NONE) return request_fail(r, e, NULL);
@@ -224,10 +226,13 @@ static enum next read_body(struct request *r)
 	const struct operation *op = r->linked->operation;
 	struct str body = r->x->body, type = http_get(r->x->fields, STR("content-type"));
 	if (!op->body_type.p)
-		return body.n == 0 ? NEXT_STEP : request_fail(r, ERR_UNSUPPORTED_MEDIA_TYPE, "this operation takes no body");
+		return body.n == 0 ? NEXT_STEP
+				   : request_fail(r, ERR_UNSUPPORTED_MEDIA_TYPE, "this operation takes no body");
 	if (str_eq(op->body_type, STR("*"))) return NEXT_STEP;
 	if (body.n == 0) {
-		if (op->body_required) violations_add(&r->violations, STR(""), STR_NONE, "required", STR("a body is required"), STR("缺少请求体"));
+		if (op->body_required)
+			violations_add(&r->violations, STR(""), STR_NONE, "required", STR("a body is required"),
+			    STR("缺少请求体"));
 		return NEXT_STEP;
 	}
 	if (!media_type_is(type, op->body_type)) {
@@ -235,7 +240,8 @@ static enum next read_body(struct request *r)
 		return request_fail(r, ERR_UNSUPPORTED_MEDIA_TYPE, NULL);
 	}
 	if (str_eq(op->body_type, STR("application/x-www-form-urlencoded"))) {
-		if (contract_read_form(r->arena, body, &r->body) != ERR_NONE) return request_fail(r, ERR_SYNTAX, "form body");
+		if (contract_read_form(r->arena, body, &r->body) != ERR_NONE)
+			return request_fail(r, ERR_SYNTAX, "form body");
 	} else {
 		struct json_error error = { .code = "" };
 		enum err e = json_read(r->arena, body, JSON_DEPTH_MAX, &r->body, &error);
@@ -248,14 +254,17 @@ static enum next read_body(struct request *r)
 static enum next step_validate(struct request *r)
 {
 	const struct operation *op = r->linked->operation;
-	enum err e = contract_bind_parameters(op, r->arena, &r->route, r->x->query, lookup_header, r, &r->parameters, &r->violations);
+	enum err e = contract_bind_parameters(
+	    op, r->arena, &r->route, r->x->query, lookup_header, r, &r->parameters, &r->violations);
 	if (e != ERR_NONE) return request_fail(r, e, NULL);
-	if (op->if_match_required && !http_get(r->x->fields, STR("if-match")).p) return request_fail(r, ERR_PRECONDITION_REQUIRED, NULL);
+	if (op->if_match_required && !http_get(r->x->fields, STR("if-match")).p)
+		return request_fail(r, ERR_PRECONDITION_REQUIRED, NULL);
 	enum next next = read_body(r);
 	if (next != NEXT_STEP) return next;
 	if (r->violations.count) {
 		bool unknown_only = true;
-		for (const struct violation *v = r->violations.first; v; v = v->next) unknown_only &= str_eq(v->code, STR("unknown")) && !v->pointer.p;
+		for (const struct violation *v = r->violations.first; v; v = v->next)
+			unknown_only &= str_eq(v->code, STR("unknown")) && !v->pointer.p;
 		r->problem.violations = r->violations.first;
 		return request_fail(r, unknown_only ? ERR_UNKNOWN_PARAMETER : ERR_VALIDATION_FAILED, NULL);
 	}
@@ -275,6 +284,7 @@ static enum next step_execute(struct request *r)
 	r->steps = flow ? flow->steps : plain_steps;
 	r->step_count = flow ? flow->step_count : plain_step_count;
 	r->step = 0;
-	if (flow && flow->state_bytes && !(r->state = arena_alloc(r->arena, flow->state_bytes))) return request_fail(r, ERR_MEMORY, NULL);
+	if (flow && flow->state_bytes && !(r->state = arena_alloc(r->arena, flow->state_bytes)))
+		return request_fail(r, ERR_MEMORY, NULL);
 	return NEXT_STEP;
 }

@@ -16,8 +16,8 @@
 
 /* Where a bind's value comes from: decided at link time for an operation's own statement. */
 enum bind_source {
-	BIND_PARAMETER,   /* index into the bound parameters */
-	BIND_BODY,        /* path into the body */
+	BIND_PARAMETER, /* index into the bound parameters */
+	BIND_BODY, /* path into the body */
 	BIND_WHOLE_BODY,
 	BIND_IDENTITY_KIND,
 	BIND_IDENTITY_SUBJECT,
@@ -31,7 +31,7 @@ enum bind_source {
 	BIND_PAGE_KEY,
 	BIND_IDEMPOTENCY_ID,
 	BIND_IDEMPOTENCY_FINGERPRINT,
-	BIND_SET          /* given by C: flow.x, pii.x */
+	BIND_SET /* given by C: flow.x, pii.x */
 };
 
 struct bind {
@@ -49,19 +49,19 @@ struct steering {
 /* A statement made ready for an operation (or, with no operation, for flows and jobs). */
 struct plan {
 	const struct pg_statement *statement;
-	struct bind *binds;            /* by parameter */
+	struct bind *binds; /* by parameter */
 	const struct row_shape *shape; /* NULL: nothing to write */
 	struct steering steering;
-	int *page_columns;             /* columns named page.… */
+	int *page_columns; /* columns named page.… */
 	unsigned page_column_count;
-	struct pg_batch *batch;        /* of batch statements; made when serving */
+	struct pg_batch *batch; /* of batch statements; made when serving */
 };
 
 struct linked_operation {
 	const struct operation *operation;
 	const struct flow *flow; /* NULL: plain */
-	struct plan plain;       /* statement NULL: flow only */
-	struct plan replay;      /* statement NULL: no saved answers */
+	struct plan plain; /* statement NULL: flow only */
+	struct plan replay; /* statement NULL: no saved answers */
 };
 
 /* One consistent set of contract, SQL and schema. Replaced as a whole on SIGHUP. */
@@ -70,9 +70,9 @@ struct link {
 	const struct contract *contract;
 	struct pg_statement_set statements;
 	struct linked_operation *operations; /* by operation->index */
-	struct plan *plans;                  /* of every statement, by order in the set: for flows */
+	struct plan *plans; /* of every statement, by order in the set: for flows */
 	const struct pg_statement *identity_set;
-	unsigned users;                      /* requests that refer to it */
+	unsigned users; /* requests that refer to it */
 	bool retired;
 	struct service *service;
 };
@@ -109,12 +109,12 @@ struct service {
 	unsigned upstream_count;
 	struct str identity_keys[IDENTITY_KEYS_MAX];
 	unsigned identity_key_count;
-	struct lru identities;  /* header text → struct known_identity */
+	struct lru identities; /* header text → struct known_identity */
 	struct str cursor_key;
 	struct str public_url;
-	struct str dir;         /* services/<name> */
+	struct str dir; /* services/<name> */
 	struct str proto;
-	struct buf scratch;     /* body of the answer being made; used within one step */
+	struct buf scratch; /* body of the answer being made; used within one step */
 	struct metrics *metrics;
 	struct operation_metrics *operation_metrics; /* by operation->index; the last one: unmatched */
 	unsigned operation_metric_count;
@@ -143,8 +143,8 @@ struct request {
 	struct service *service;
 	struct link *link;
 	struct linked_operation *linked; /* NULL for jobs and before routing */
-	struct http_exchange *x;         /* NULL for jobs */
-	struct job_runner *job;          /* NULL for HTTP */
+	struct http_exchange *x; /* NULL for jobs */
+	struct job_runner *job; /* NULL for HTTP */
 	struct arena *arena;
 	struct principal principal;
 	struct route route;
@@ -167,9 +167,9 @@ struct request {
 
 	enum err outcome;
 	struct str constraint;
-	bool tolerant;         /* request_try_query: a refusal is for the next step */
+	bool tolerant; /* request_try_query: a refusal is for the next step */
 	const struct plan *query_plan;
-	struct rows *rows;     /* by statement */
+	struct rows *rows; /* by statement */
 	unsigned rows_count;
 	struct reply reply;
 
@@ -186,7 +186,7 @@ struct request {
 	bool pii_key_made;
 	unsigned char pii_key[AES_KEY_BYTES];
 
-	struct buf out;        /* of flows */
+	struct buf out; /* of flows */
 	struct json_writer writer;
 	bool writer_open;
 	int status;
@@ -209,7 +209,8 @@ void request_end(struct request *r, enum next how);
 void request_leave(struct request *r);
 
 /* binds.c */
-enum err bind_compile(struct link *l, const struct operation *op, const struct pg_statement *s, struct bind **out, struct buf *report);
+enum err bind_compile(
+    struct link *l, const struct operation *op, const struct pg_statement *s, struct bind **out, struct buf *report);
 enum err bind_values(struct request *r, const struct plan *plan, struct pg_value **out);
 
 /* link.c */
@@ -219,13 +220,15 @@ const struct plan *link_plan(const struct link *l, struct str statement);
 
 /* answer.c: results to answers */
 void answer_problem(struct request *r);
-enum next answer_result(struct request *r, const struct plan *plan, const struct pg_result *result, unsigned first, unsigned count);
+enum next answer_result(
+    struct request *r, const struct plan *plan, const struct pg_result *result, unsigned first, unsigned count);
 enum next answer_outcome(struct request *r, const struct pg_outcome *o);
 void answer_send(struct request *r, int status, struct str content_type, struct str body);
 
 /* page.c */
 enum err page_read_cursor(struct request *r);
-void page_write_end(struct request *r, struct json_writer *w, const struct plan *plan, const struct pg_result *result, unsigned first, unsigned shown, bool more);
+void page_write_end(struct request *r, struct json_writer *w, const struct plan *plan, const struct pg_result *result,
+    unsigned first, unsigned shown, bool more);
 
 /* idempotency.c */
 enum err idempotency_read_key(struct request *r);

@@ -30,12 +30,12 @@ struct flow {
 	const char *operation; /* operationId, or the job's name */
 	const struct step *steps;
 	unsigned step_count;
-	size_t state_bytes;    /* zeroed state, request_state() */
+	size_t state_bytes; /* zeroed state, request_state() */
 };
 
 struct job {
-	const char *name;      /* of a flow */
-	int64_t every_ms;      /* after the end of the last run */
+	const char *name; /* of a flow */
+	int64_t every_ms; /* after the end of the last run */
 };
 
 struct service_def {
@@ -83,8 +83,8 @@ enum next request_query(struct request *r, const char *statement);
 enum next request_query_all(struct request *r, const char *const *statements, unsigned count);
 /** As request_query, but a database refusal does not fail the request: the next step asks request_outcome. */
 enum next request_try_query(struct request *r, const char *statement);
-enum err request_outcome(const struct request *r);       /* of the last asynchronous thing */
-struct str request_constraint(const struct request *r);  /* when ERR_CONSTRAINT */
+enum err request_outcome(const struct request *r); /* of the last asynchronous thing */
+struct str request_constraint(const struct request *r); /* when ERR_CONSTRAINT */
 /** Rows of the last query, copied into the request's arena: valid to its end. */
 unsigned request_rows(const struct request *r);
 struct str request_column(const struct request *r, unsigned row, const char *name);
@@ -113,7 +113,8 @@ enum next request_fetch(struct request *r, const struct fetch *f);
  * Calls an operation of another service (name as in YG_UPSTREAMS) as kind `system`, with this request's id and trace. `body` is JSON
  * or absent. `safe`: may be repeated. The next step reads request_reply.
  */
-enum next request_call(struct request *r, const char *service, const char *method, struct str path, struct str body, bool safe);
+enum next request_call(
+    struct request *r, const char *service, const char *method, struct str path, struct str body, bool safe);
 const struct reply *request_reply(const struct request *r);
 
 /** Runs fn(arg) in the thread pool (argon2, RSA); the next step goes on afterwards. fn must not touch the request. */

@@ -17,7 +17,8 @@ enum err identity_keys_read(struct arena *boot, struct str keys[IDENTITY_KEYS_MA
 		if (line.n == 0) continue;
 		char *key = arena_alloc(boot, IDENTITY_KEY_BYTES);
 		if (!key || *count == IDENTITY_KEYS_MAX || !id_unhex(line, key, IDENTITY_KEY_BYTES)) {
-			log_line(LOG_ERROR, "bad identity key file", "want 1 to %d lines of 64 hexadecimal digits", IDENTITY_KEYS_MAX);
+			log_line(LOG_ERROR, "bad identity key file", "want 1 to %d lines of 64 hexadecimal digits",
+			    IDENTITY_KEYS_MAX);
 			return ERR_CONFIG;
 		}
 		keys[(*count)++] = str_span(key, IDENTITY_KEY_BYTES);

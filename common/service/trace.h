@@ -9,10 +9,10 @@ enum { TRACE_ID_BYTES = 32, SPAN_ID_BYTES = 16, TRACEPARENT_BYTES = 55, TRACESTA
 struct trace {
 	char trace_id[TRACE_ID_BYTES]; /* lower-case hexadecimal */
 	char parent_id[SPAN_ID_BYTES]; /* the caller's span; zeros when the trace begins here */
-	char span_id[SPAN_ID_BYTES];   /* ours */
-	unsigned char flags;           /* only what version 00 defines: sampled (1) and random (2) are kept */
-	bool continued;                /* the caller's trace goes on */
-	struct str state;              /* tracestate to pass on, in the arena or borrowed; absent: none */
+	char span_id[SPAN_ID_BYTES]; /* ours */
+	unsigned char flags; /* only what version 00 defines: sampled (1) and random (2) are kept */
+	bool continued; /* the caller's trace goes on */
+	struct str state; /* tracestate to pass on, in the arena or borrowed; absent: none */
 };
 
 /**
