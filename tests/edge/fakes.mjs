@@ -57,6 +57,7 @@ export async function startIdentity(path) {
 	};
 	state.server = await listen(http.createServer(async (req, res) => {
 		const url = new URL(req.url, 'http://x');
+		if (url.pathname === '/livez') return answer(res, 200, { status: 'pass' });
 		const body = await readBody(req);
 		state.asked.push({ method: req.method, url: req.url, headers: req.headers, body });
 		if (url.pathname === '/.well-known/jwks.json') return answer(res, 200, { keys: state.signers.map((s) => s.jwk()) });
@@ -82,6 +83,7 @@ export async function startEcho(path) {
 	const state = { seen: [], release: () => {}, resets: 0 };
 	state.server = await listen(http.createServer(async (req, res) => {
 		const url = new URL(req.url, 'http://x');
+		if (url.pathname === '/livez') return answer(res, 200, { status: 'pass' });
 		const body = await readBody(req);
 		state.seen.push({ method: req.method, url: req.url, headers: req.headers, raw: req.rawHeaders, body });
 		const mode = url.searchParams.get('mode');

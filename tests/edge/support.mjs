@@ -5,7 +5,7 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { PUBLIC_URL, SEAL_KEY, startEcho, startIdentity } from './fakes.mjs';
 
 const root = new URL('../..', import.meta.url).pathname;
@@ -37,7 +37,7 @@ export async function startEdge(env = {}) {
 	const edge = { dir, port: await freePort(), privatePort: await freePort(), log: '', exited: null };
 	edge.identity = await startIdentity(join(dir, 'identity.sock'));
 	edge.echo = await startEcho(join(dir, 'echo.sock'));
-	edge.process = spawn(join(root, process.env.EDGE_BIN ?? `build/${process.env.VARIANT ?? 'dev'}/bin/gateway`), {
+	edge.process = spawn(resolve(root, process.env.EDGE_BIN ?? `build/${process.env.VARIANT ?? 'dev'}/bin/gateway`), {
 		stdio: ['ignore', 'ignore', 'pipe'],
 		env: {
 			PATH: process.env.PATH, YG_LISTEN: `127.0.0.1:${edge.port}`, YG_METRICS_LISTEN: `127.0.0.1:${edge.privatePort}`,

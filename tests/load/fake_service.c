@@ -18,11 +18,18 @@ static void on_request(void *arg, struct http_exchange *x)
 {
 	static const struct http_field fields[] = { { { "Cache-Control", 13 }, { "public, max-age=60", 18 } },
 		{ { "ETag", 4 }, { "\"1\"", 3 } } };
-	struct http_response r = { .status = 200, .content_type = STR("application/json"), .body = str_span(body, 200) };
+	struct http_response r = {
+		.status = 200, .content_type = STR("application/json"), .body = str_span(body, 200)
+	};
 	(void)arg;
-	if (str_eq(x->path, STR("/.well-known/jwks.json"))) r.body = jwks;
-	else if (str_eq(x->path, STR("/internal/revocations"))) r.body = STR("{\"items\":[],\"next_after\":0}");
-	else r.fields = fields, r.field_count = ARRAY_LEN(fields);
+	if (str_eq(x->path, STR("/.well-known/jwks.json")))
+		r.body = jwks;
+	else if (str_eq(x->path, STR("/internal/revocations")))
+		r.body = STR("{\"items\":[],\"next_after\":0}");
+	else if (str_eq(x->path, STR("/livez")))
+		r.body = STR("{\"status\":\"pass\"}");
+	else
+		r.fields = fields, r.field_count = ARRAY_LEN(fields);
 	http_respond(x, &r);
 }
 
