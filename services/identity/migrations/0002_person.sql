@@ -20,15 +20,12 @@ create table role_scope (
 );
 
 insert into scope (name, meaning, for_partners) values
-	('gift:create', 'give', false),
-	('gift:read_own', 'see one''s own gifts', false),
+	('gift:create', 'give, and see one''s own gifts', false),
 	('gift:read', 'see gifts to the unit''s campaigns, with the donor''s real name where it was given', false),
 	('gift:refund', 'give money back', false),
+	('gift:settle', 'record that the money of a bank transfer arrived', false),
 	('gift:read_public', 'read published gifts in bulk', true),
-	('campaign:write', 'draft and change campaigns of the unit', false),
-	('campaign:file', 'record a filing and open a campaign', false),
-	('campaign:close', 'close a campaign and report on it', false),
-	('campaign:read_all', 'see campaigns of the unit in every state', false),
+	('campaign:manage', 'draft, file, open, close and report campaigns of the unit', false),
 	('staff:read', 'see the staff of the unit', false),
 	('staff:manage', 'add, change and disable staff of the unit, and grant roles', false),
 	('partner:manage', 'add partners of the unit, issue and revoke their keys', false),
@@ -43,14 +40,12 @@ insert into role (name, title_zh, title_en, for_staff) values
 	('warehouse', '物资管理', 'Warehouse keeper', true);
 
 insert into role_scope (role, scope) values
-	('citizen', 'gift:create'), ('citizen', 'gift:read_own'),
+	('citizen', 'gift:create'),
 	('admin', 'staff:read'), ('admin', 'staff:manage'), ('admin', 'partner:manage'), ('admin', 'token:introspect'),
-	('admin', 'campaign:read_all'), ('admin', 'campaign:write'), ('admin', 'campaign:file'), ('admin', 'campaign:close'),
-	('admin', 'gift:read'),
-	('campaign_manager', 'campaign:read_all'), ('campaign_manager', 'campaign:write'), ('campaign_manager', 'campaign:file'),
-	('campaign_manager', 'campaign:close'), ('campaign_manager', 'gift:read'),
-	('finance', 'campaign:read_all'), ('finance', 'gift:read'), ('finance', 'gift:refund'),
-	('auditor', 'campaign:read_all'), ('auditor', 'gift:read'), ('auditor', 'staff:read');
+	('admin', 'campaign:manage'), ('admin', 'gift:read'),
+	('campaign_manager', 'campaign:manage'), ('campaign_manager', 'gift:read'),
+	('finance', 'gift:read'), ('finance', 'gift:refund'), ('finance', 'gift:settle'),
+	('auditor', 'gift:read'), ('auditor', 'staff:read');
 
 -- A citizen. Sealed fields lie under the person's own key; losing wrapped_key erases them.
 create table citizen (

@@ -2,7 +2,7 @@
 -- tx: write
 with made as (
     insert into partner (id, client_id, name, organization, contact, created_by)
-    values (:new.id::uuid, :body.client_id::text, :body.name::text, coalesce(:body.organization::text, :identity.organization::text),
+    values (:new.id::uuid, coalesce(:body.client_id::text, 'p-' || right(:new.id::uuid::text, 12)), :body.name::text, coalesce(:body.organization::text, :identity.organization::text),
             :body.contact::text, :identity.subject::uuid)
     returning id, client_id, name, organization, contact, state, created_at
 ), scopes as (

@@ -1,6 +1,6 @@
 -- shape: one
 -- tx: write
--- Of the caller's unit unless one below it is named. Roles, if any are given, hold at the new person's unit.
+-- Of the caller's unit unless one below it is named.
 with made as (
     insert into staff (id, username, display_name, organization, password_sealed, created_by)
     values (:new.id::uuid, lower(:body.username::text), :body.display_name::text, coalesce(:body.organization::text, :identity.organization::text),
