@@ -22,7 +22,7 @@ with asked as materialized (
                 when a.amount_fen > c.max_gift_fen then 'amount-above-maximum' end as problem,
            case when a.channel = 'BANK_TRANSFER' then json_build_object('holder', c.bank_holder, 'bank', c.bank_name,
                 'account', c.bank_account, 'remark', a.code) end as transfer,
-           rfc3339(now()) as created_text, rfc3339(now() + interval '30 days') as expires_text
+           rfc3339(now()) as created_text
     from asked a
     cross join (select (now() at time zone 'Asia/Shanghai')::date as today) t
     left join campaign c on c.id = a.campaign_id
@@ -31,7 +31,7 @@ with asked as materialized (
     select claim, 'gift_create', fingerprint, code,
            case when channel = 'BANK_TRANSFER' then json_build_object('id', id, 'public_code', code, 'out_trade_no', code,
                 'campaign_id', campaign_id, 'amount_fen', amount_fen, 'channel', channel, 'state', 'PENDING',
-                'created_at', created_text, 'expires_at', expires_text, 'transfer', transfer) end
+                'created_at', created_text, 'expires_at', rfc3339(expires_at), 'transfer', transfer) end
     from judged where problem is null
     on conflict (id) do nothing
     returning out_trade_no, answer
@@ -54,6 +54,6 @@ with asked as materialized (
     from made
 )
 select j.ord, case when m.id is null and not exists (select from idempotency u where u.id = j.claim) then j.problem end as "!problem",
-       m.id is not null as claimed, j.id, j.code as out_trade_no, j.campaign_id, j.amount_fen, j.channel, j.title, j.expires_at,
-       now() as created_at, m.answer
+       m.id is not null as claimed, j.id, j.code as out_trade_no, j.campaign_id, j.amount_fen, j.channel, j.title,
+       rfc3339(j.expires_at) as expires_at, j.created_text as created_at, m.answer
 from judged j left join made m on m.id = j.id

@@ -1,0 +1,94 @@
+#ifndef SERVICES_DONATIONS_DONATIONS_H
+#define SERVICES_DONATIONS_DONATIONS_H
+
+#include "common/core/map.h"
+#include "common/service/service.h"
+#include "services/donations/provider.h"
+#include "services/donations/wechat_pay.h"
+
+enum { OPENID_BYTES_MAX = 64 };
+
+struct openid {
+	unsigned char bytes;
+	char text[OPENID_BYTES_MAX];
+};
+
+/* What the flows of this service share: service_context(). */
+struct donations {
+	struct wechat_pay pay;
+	struct lru openids; /* subject → struct openid */
+};
+
+extern const struct service_def donations;
+
+/* settings.c */
+MUST_USE enum err donations_start(struct service *s, struct arena *boot, void **context);
+
+/* flow_give.c: gift_create and gift_payment_create */
+struct give_state {
+	struct str id, out_trade_no, campaign_id, channel, title, created_at, expires_at, prepay_id;
+	int64_t amount_fen;
+	bool creating; /* gift_create: 201, and the answer is kept under the key */
+	struct str openid;
+	struct provider_call call;
+	struct signing client;
+	struct str timestamp, nonce;
+	struct str answer;
+};
+enum next give_check(struct request *r);
+enum next give_insert(struct request *r);
+enum next give_inserted(struct request *r);
+enum next give_resume(struct request *r);
+enum next give_load(struct request *r);
+enum next give_loaded(struct request *r);
+enum next give_find_payer(struct request *r);
+enum next give_payer_found(struct request *r);
+enum next give_sign(struct request *r);
+enum next give_send(struct request *r);
+enum next give_read(struct request *r);
+enum next give_sign_again(struct request *r);
+enum next give_send_again(struct request *r);
+enum next give_read_again(struct request *r);
+enum next give_sign_client(struct request *r);
+enum next give_save(struct request *r);
+enum next give_answer(struct request *r);
+
+/* flow_notify.c: payment_notification_create */
+enum next notify_verify(struct request *r);
+enum next notify_answer(struct request *r);
+
+/* flow_follow.c: job order_follow */
+enum follow_action { FOLLOW_NOTHING, FOLLOW_ASK, FOLLOW_CLOSE_THERE, FOLLOW_CLOSE_HERE, FOLLOW_SETTLE };
+struct follow_state {
+	enum follow_action action;
+	struct str out_trade_no;
+	bool expired;
+	struct provider_call call, close; /* each used once: it owns memory */
+};
+enum next follow_take(struct request *r);
+enum next follow_taken(struct request *r);
+enum next follow_sign(struct request *r);
+enum next follow_send(struct request *r);
+enum next follow_read(struct request *r);
+enum next follow_sign_close(struct request *r);
+enum next follow_send_close(struct request *r);
+enum next follow_read_close(struct request *r);
+enum next follow_write(struct request *r);
+
+/* flow_refund.c: job refund_follow */
+struct refund_state {
+	bool taken;
+	struct str out_refund_no;
+	struct provider_call call;
+};
+enum next refund_take(struct request *r);
+enum next refund_taken(struct request *r);
+enum next refund_sign(struct request *r);
+enum next refund_send(struct request *r);
+enum next refund_read(struct request *r);
+
+/* flow_mine.c: my_gift_get */
+enum next mine_load(struct request *r);
+enum next mine_answer(struct request *r);
+
+#endif

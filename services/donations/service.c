@@ -1,0 +1,100 @@
+/* The step tables: in which order things happen. What the steps do stands in flow_*.c. */
+#include "services/donations/donations.h"
+
+static const struct step gift_create[] = {
+	{ "check names", give_check },
+	{ "insert", give_insert },           /* a batch: shares its commit with all gifts that wait */
+	{ "inserted", give_inserted },       /* BANK_TRANSFER is answered here */
+	{ "resume", give_resume },           /* the key was used before: replay, or go on where it stopped */
+	{ "find payer", give_find_payer },
+	{ "payer found", give_payer_found },
+	{ "sign order", give_sign },
+	{ "order", give_send },
+	{ "ordered", give_read },
+	{ "sign order again", give_sign_again }, /* once more after SYSTEM_ERROR or silence: the same order number */
+	{ "order again", give_send_again },
+	{ "ordered again", give_read_again },
+	{ "sign for client", give_sign_client },
+	{ "save", give_save },
+	{ "answer", give_answer },
+};
+
+static const struct step gift_payment_create[] = {
+	{ "load", give_load },
+	{ "loaded", give_loaded },
+	{ "find payer", give_find_payer },
+	{ "payer found", give_payer_found },
+	{ "sign order", give_sign },
+	{ "order", give_send },
+	{ "ordered", give_read },
+	{ "sign order again", give_sign_again },
+	{ "order again", give_send_again },
+	{ "ordered again", give_read_again },
+	{ "sign for client", give_sign_client },
+	{ "save", give_save },
+	{ "answer", give_answer },
+};
+
+static const struct step payment_notification_create[] = {
+	{ "verify", notify_verify }, /* then settle and keep, in one transaction */
+	{ "answer", notify_answer },
+};
+
+static const struct step my_gift_get[] = {
+	{ "load", mine_load },
+	{ "answer", mine_answer },
+};
+
+/* One order a run; a second's sleep inside the run when none is due. */
+static const struct step order_follow[] = {
+	{ "take", follow_take },
+	{ "taken", follow_taken },
+	{ "sign query", follow_sign },
+	{ "query", follow_send },
+	{ "queried", follow_read },
+	{ "sign close", follow_sign_close },
+	{ "close", follow_send_close },
+	{ "closed", follow_read_close },
+	{ "write", follow_write },
+};
+
+static const struct step refund_follow[] = {
+	{ "take", refund_take },
+	{ "taken", refund_taken },
+	{ "sign", refund_sign },
+	{ "send", refund_send },
+	{ "read", refund_read },
+};
+
+static enum next fold(struct request *r)
+{
+	return request_query(r, "totals_fold");
+}
+static const struct step totals_fold[] = { { "fold", fold } };
+
+static enum next ensure_partitions(struct request *r)
+{
+	return request_query(r, "gift_partitions_ensure");
+}
+static const struct step gift_partitions_ensure[] = { { "ensure", ensure_partitions } };
+
+#define FLOW(name, state_bytes) { #name, name, ARRAY_LEN(name), state_bytes }
+static const struct flow flows[] = {
+	FLOW(gift_create, sizeof(struct give_state)),
+	FLOW(gift_payment_create, sizeof(struct give_state)),
+	FLOW(payment_notification_create, 0),
+	FLOW(my_gift_get, 0),
+	FLOW(order_follow, sizeof(struct follow_state)),
+	FLOW(refund_follow, sizeof(struct refund_state)),
+	FLOW(totals_fold, 0),
+	FLOW(gift_partitions_ensure, 0),
+};
+
+static const struct job jobs[] = {
+	{ "totals_fold", 1000 },
+	{ "order_follow", 10 },
+	{ "refund_follow", 10 },
+	{ "gift_partitions_ensure", 6 * 3600 * 1000 },
+};
+
+const struct service_def donations = { "donations", flows, ARRAY_LEN(flows), jobs, ARRAY_LEN(jobs), donations_start };
