@@ -28,8 +28,12 @@ typedef void outbound_done(void *arg, enum err status, int http_status, struct h
 
 /** Lazy: no curl handle exists before the first request, to keep idle memory small. */
 struct outbound *outbound_new(struct loop *l, const struct outbound_config *config);
+/** Requests still open end with ERR_ABORTED, later. */
 void outbound_free(struct outbound *o);
-/** Verifies peer and host name; follows no redirects; at most OUTBOUND_QUEUE_MAX waiting, else ERR_BUSY. done runs later, exactly once. Everything is copied. */
+/**
+ * Verifies peer and host name; follows no redirects; at most OUTBOUND_QUEUE_MAX waiting. done runs later, exactly once. Everything is copied.
+ * Fails: ERR_BUSY (queue), ERR_MALFORMED_REQUEST (control bytes, no time), ERR_PAYLOAD_TOO_LARGE; then done is not called.
+ */
 enum { OUTBOUND_QUEUE_MAX = 1024 };
 MUST_USE enum err outbound_send(
     struct outbound *o, const struct outbound_request *request, outbound_done *done, void *arg);
