@@ -256,6 +256,8 @@ void lane_tick(struct lane *l, int64_t now_ms)
 		if (!list_empty(&l->bundles) &&
 		    now_ms - l->at_ms > pool_statement_timeout(l->pool, l->role) + HEAD_GRACE_MS)
 			lane_break(l, "no answer");
+		else if (!list_empty(&l->bundles) && PQsslInUse(l->conn))
+			lane_read(l); /* OpenSSL may hold decrypted bytes that no poll reports */
 		break;
 	}
 }

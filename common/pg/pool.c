@@ -297,6 +297,9 @@ enum err pg_send(struct pg_pool *p, enum pg_group_kind kind, const struct pg_cal
 	if (p->dying || !pg_pool_ready(p)) return ERR_UNAVAILABLE;
 	TRY(group_new(calls, count, NULL, &g));
 	g->kind = kind;
+	for (unsigned i = 0; i < count; i++)
+		if (calls[i].statement->tx == TX_WRITE) g->kind = PG_WRITE;
+	g->solo = count > 1; /* identity_set must not reach the neighbours */
 	g->deadline_ms = deadline_ms;
 	g->done = done;
 	g->arg = arg;

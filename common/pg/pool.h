@@ -47,7 +47,9 @@ struct pg_call {
 };
 
 enum pg_group_kind {
-	PG_READ, /* no effects: may share a transaction and a sync with its neighbours; repeated alone if one of them failed */
+	PG_READ, /* no effects: repeated when its connection broke. One statement alone may share a transaction and a sync with its
+	            neighbours (and is repeated alone if one of them failed), so it must not change settings; several have their own,
+	            so that identity_set holds for its group only. A group with a tx: write statement becomes PG_WRITE. */
 	PG_WRITE, /* one implicit transaction of its own; 40001 and 40P01 are retried inside, at most 3 times */
 };
 
@@ -69,7 +71,7 @@ struct pg_pool_config {
  */
 struct pg_pool *pg_pool_new(
     struct loop *l, const struct pg_pool_config *config, const struct pg_statement_set *statements);
-/** Fails what is queued with ERR_UNAVAILABLE and frees. */
+/** Fails what is queued with ERR_UNAVAILABLE (done runs inside) and frees, sessions too. Never from inside a callback of the pool. */
 void pg_pool_free(struct pg_pool *p);
 /** At least one shared lane is connected and prepared. */
 bool pg_pool_ready(const struct pg_pool *p);
@@ -80,7 +82,8 @@ void pg_pool_relink(
 /**
  * Queues the group on the least busy shared lane; values are copied. It leaves at the end of the turn (PHASE_DATABASE).
  * `done` runs from PHASE_RUN, exactly once, also on loss, deadline (absolute ms) or pool end.
- * Fails: ERR_BUSY when every queue is full, ERR_UNAVAILABLE when no lane is connected; then done is not called.
+ * A batch statement sent here is a batch of one. Fails: ERR_BUSY when every queue is full, ERR_UNAVAILABLE when no lane is connected,
+ * ERR_VALIDATION_FAILED for a value with a NUL byte, ERR_PAYLOAD_TOO_LARGE past 16 MiB; then done is not called.
  */
 MUST_USE enum err pg_send(struct pg_pool *p, enum pg_group_kind kind, const struct pg_call *calls, unsigned count,
     int64_t deadline_ms, pg_done *done, void *arg);
@@ -89,10 +92,13 @@ MUST_USE enum err pg_send(struct pg_pool *p, enum pg_group_kind kind, const stru
 struct pg_session;
 typedef void pg_session_ready(void *arg, enum err status, struct pg_session *s);
 MUST_USE enum err pg_session_open(struct pg_pool *p, int64_t deadline_ms, pg_session_ready *ready, void *arg);
-/** Runs statements in order inside the session's transaction (opened by the first call); done as in pg_send. One call at a time. */
+/**
+ * Runs statements in order inside the session's transaction (opened by the first call); done as in pg_send. One call at a time
+ * (else ERR_BUSY). ERR_UNAVAILABLE when the connection is gone: only pg_session_end is left to do.
+ */
 MUST_USE enum err pg_session_send(
     struct pg_session *s, const struct pg_call *calls, unsigned count, pg_done *done, void *arg);
-/** Commits (or rolls back) and gives the connection back; `done` hears whether the commit held. */
+/** Commits (or rolls back) and gives the connection back; `done` hears whether the commit held (ERR_ABORTED: a statement had failed). */
 void pg_session_end(struct pg_session *s, bool commit, pg_done *done, void *arg);
 
 struct pg_stats {

@@ -143,11 +143,11 @@ static bool refuse(const struct pg_statement *s, struct buf *report, const char 
 static bool may_save(const struct pg_statement *s, struct buf *report)
 {
 	bool good = true;
-	if (!s->described) return refuse(s, report, "it was not described", STR_NONE);
-	if (s->tx != TX_WRITE) good = refuse(s, report, "it is not tx: write", STR_NONE);
-	if (s->shape == SHAPE_LIST || s->shape == SHAPE_PAGE) good = refuse(s, report, "it has many rows", STR_NONE);
+	if (!s->described) return refuse(s, report, "it was not described", STR(""));
+	if (s->tx != TX_WRITE) good = refuse(s, report, "it is not tx: write", STR(""));
+	if (s->shape == SHAPE_LIST || s->shape == SHAPE_PAGE) good = refuse(s, report, "it has many rows", STR(""));
 	if (s->batch_max && pg_statement_column(s, STR("ord")) < 0)
-		good = refuse(s, report, "it has no column ord", STR_NONE);
+		good = refuse(s, report, "it has no column ord", STR(""));
 	for (unsigned i = 0; i < s->column_count; i++)
 		if (s->columns[i].type == OID_RECORD || pg_statement_column(s, s->columns[i].name) != (int)i)
 			good = refuse(s, report, "a record or doubled column", s->columns[i].name);
@@ -155,7 +155,7 @@ static bool may_save(const struct pg_statement *s, struct buf *report)
 	if (s->column_count == 0) {
 		struct sql_token t = sql_next_solid(&scan);
 		if (!sql_is_word(t, "insert") && !sql_is_word(t, "update") && !sql_is_word(t, "delete"))
-			good = refuse(s, report, "it gives no row", STR_NONE);
+			good = refuse(s, report, "it gives no row", STR(""));
 	}
 	return good;
 }
@@ -168,7 +168,7 @@ enum err pg_statement_save_answer(
 	if (statement_param_add(boot, s, STR("idempotency.id"), STR("uuid")) < 0 ||
 	    statement_param_add(boot, s, STR("idempotency.fingerprint"), STR("uuid")) < 0 ||
 	    !statement_compose(boot, s, true) || !make_replay(boot, s, replay)) {
-		refuse(s, report, "it is too large", STR_NONE);
+		refuse(s, report, "it is too large", STR(""));
 		return ERR_CONFIG;
 	}
 	s->idempotent = true;

@@ -27,8 +27,10 @@ static unsigned line_of(const struct parser *p, const char *at)
 static void fault(struct parser *p, const char *at, const char *what, struct str detail)
 {
 	p->failed = true;
-	buf_printf(p->report, "%.*s:%u: %s%s%.*s\n", STR_FMT(p->file), line_of(p, at), what, detail.n ? ": " : "",
-	    STR_FMT(detail));
+	buf_printf(p->report, "%.*s:%u: %s", STR_FMT(p->file), line_of(p, at), what);
+	if (detail.n) BUF_LIT(p->report, ": ");
+	buf_str(p->report, detail);
+	buf_char(p->report, '\n');
 }
 
 static int choose(struct str value, const char *const *names, unsigned count)

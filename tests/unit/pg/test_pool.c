@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "tests/support/pg_fixture.c"
@@ -300,6 +301,51 @@ static void statement_timeout(void **state)
 	pg_sync_stop(&mine);
 }
 
+/* The settings of one reader's group must not be seen by another's, though both leave in the same turn. */
+static void readers_stay_apart(void **state)
+{
+	(void)state;
+	struct pg_answer with[20] = { 0 }, without[20] = { 0 };
+	for (unsigned i = 0; i < 20; i++) {
+		struct pg_value who[] = { { STR("u1") } };
+		struct pg_call calls[] = { { st("identity_set"), who }, { st("who"), NULL } };
+		with[i].owner = &sync_;
+		assert_int_equal(pg_send(sync_.pool, PG_READ, calls, 2, INT64_MAX, pg_sync_done, &with[i]), ERR_NONE);
+		sync_.pending++;
+		assert_int_equal(pg_sync_send(&sync_, &without[i], PG_READ, st("who"), NULL, 5000), ERR_NONE);
+	}
+	pg_sync_wait(&sync_);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_string_equal(with[i].text, "u1");
+		assert_string_equal(without[i].text, "");
+	}
+}
+
+/* A server process that stops answering: the lane is broken off after the time limit and two seconds, the read asked again. */
+static void mute_server(void **state)
+{
+	(void)state;
+	struct pg_sync mine;
+	struct pg_pool_config quick = config;
+	struct pg_answer pid = { 0 }, a = { 0 }, w = { 0 };
+	const char *e[] = { "x", "1" }, *id[] = { "500" };
+	quick.statement_timeout_ms = 200;
+	quick.shared_lanes = 1;
+	pg_sync_start(&mine, &quick, &set);
+	pg_sync_ready(&mine);
+	assert_int_equal(pg_sync_send(&mine, &pid, PG_READ, st("pid"), NULL, 5000), ERR_NONE);
+	pg_sync_wait(&mine);
+	assert_int_equal(kill((pid_t)atol(pid.text), SIGSTOP), 0);
+	assert_int_equal(pg_sync_send(&mine, &a, PG_READ, st("echo"), e, 10000), ERR_NONE);
+	assert_int_equal(pg_sync_send(&mine, &w, PG_WRITE, st("insert"), id, 10000), ERR_NONE);
+	pg_sync_wait(&mine);
+	assert_int_equal(kill((pid_t)atol(pid.text), SIGCONT), 0);
+	assert_int_equal(a.err, ERR_NONE);
+	assert_string_equal(a.text, "x");
+	assert_int_equal(w.err, ERR_UNAVAILABLE);
+	pg_sync_stop(&mine);
+}
+
 static void bounded(void **state)
 {
 	(void)state;
@@ -486,6 +532,8 @@ int main(void)
 		POOL_TEST(deadlines),
 		POOL_TEST(statement_timeout),
 		POOL_TEST(bounded),
+		POOL_TEST(readers_stay_apart),
+		POOL_TEST(mute_server),
 		POOL_TEST(large_results),
 		POOL_TEST(sessions),
 		POOL_TEST(session_lost_midway),
