@@ -6,6 +6,11 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 B := build/$(VARIANT)
+# V=1 shows the whole commands.
+Q := $(if $(V),,@)
+ifndef V
+SAY = @echo '  $(1)'
+endif
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wpointer-arith -Wwrite-strings \
         -Wvla -Wformat=2 -Wundef -Wswitch-enum -Werror
@@ -63,36 +68,40 @@ help:
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c $< -o $@
+	$(call SAY,CC $@)
+	$(Q)$(CC) $(CFLAGS) -c $< -o $@
 
 # llhttp comes as C sources of Debian's node-llhttp. Strict mode: its default build is open to request smuggling (CVE-2023-30589).
 LLHTTP := $(patsubst %,$(B)/llhttp/%.o,llhttp api http)
 $(B)/llhttp/%.o: /usr/share/llhttp/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -O2 -g -w -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp $(filter -fsanitize%,$(CFLAGS_$(VARIANT))) -c $< -o $@
+	$(call SAY,CC $@)
+	$(Q)$(CC) -std=c11 -O2 -g -w -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp $(filter -fsanitize%,$(CFLAGS_$(VARIANT))) -c $< -o $@
 $(B)/common/http/%.o: CFLAGS += -DLLHTTP_STRICT_MODE=1 -isystem /usr/share/include/llhttp
 
 define archive_rule
 $(B)/lib/$(1).a: $$(call objects,common/$(1)) $(if $(filter http,$(1)),$(LLHTTP))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$(AR) rcsD $$@ $$^
+	$(Q)$(AR) rcsD $$@ $$^
 endef
 $(foreach f,$(FOLDERS),$(eval $(call archive_rule,$(f))))
 
 $(B)/lib/gateway.a: $(filter-out $(B)/gateway/main.o,$(call objects,gateway))
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcsD $@ $^
+	$(Q)$(AR) rcsD $@ $^
 
 $(B)/bin/gateway: $(B)/gateway/main.o $(call archives,$(USES_gateway))
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) $< $(call linked,$(USES_gateway)) $(PKG_LIBS) -o $@
+	$(call SAY,LD $@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(call linked,$(USES_gateway)) $(PKG_LIBS) -o $@
 
 define service_rule
 $(B)/bin/$(1): $(call objects,services/$(1)) $(call archives,$(USES_service))
 	@mkdir -p $$(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) $(call objects,services/$(1)) $(call linked,$(USES_service)) $(PKG_LIBS) -o $$@
+	$$(call SAY,LD $$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call objects,services/$(1)) $(call linked,$(USES_service)) $(PKG_LIBS) -o $$@
 endef
 $(foreach s,$(SERVICES),$(eval $(call service_rule,$(s))))
 
@@ -100,7 +109,8 @@ $(foreach s,$(SERVICES),$(eval $(call service_rule,$(s))))
 define unit_rule
 $(B)/unit/$(1)/%: $(B)/tests/unit/$(1)/%.o $(call archives,$(USES_$(1)))
 	@mkdir -p $$(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) $$< $(call linked,$(USES_$(1))) $(PKG_LIBS) -lcmocka -o $$@
+	$$(call SAY,LD $$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $$< $(call linked,$(USES_$(1))) $(PKG_LIBS) -lcmocka -o $$@
 endef
 $(foreach f,$(FOLDERS) gateway,$(eval $(call unit_rule,$(f))))
 
@@ -108,7 +118,8 @@ $(foreach f,$(FOLDERS) gateway,$(eval $(call unit_rule,$(f))))
 define service_unit_rule
 $(B)/unit/$(1)/%: $(B)/tests/unit/$(1)/%.o $(filter-out %/main.o,$(call objects,services/$(1))) $(call archives,$(USES_service))
 	@mkdir -p $$(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) $$< $(filter-out %/main.o,$(call objects,services/$(1))) $(call linked,$(USES_service)) $(PKG_LIBS) -lcmocka -o $$@
+	$$(call SAY,LD $$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $$< $(filter-out %/main.o,$(call objects,services/$(1))) $(call linked,$(USES_service)) $(PKG_LIBS) -lcmocka -o $$@
 endef
 $(foreach s,$(SERVICES),$(eval $(call service_unit_rule,$(s))))
 
@@ -121,7 +132,8 @@ fuzz_uses = $(USES_$(shell sed -n '2s/.*links: *\([a-z]*\).*/\1/p' tests/fuzz/$(
 FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),,$(B)/tests/fuzz/replay.o)
 $(B)/bin/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(call archives,$(USES_service))
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) $< $(FUZZ_MAIN) $(call linked,$(USES_service)) $(PKG_LIBS) -o $@
+	$(call SAY,LD $@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(FUZZ_MAIN) $(call linked,$(USES_service)) $(PKG_LIBS) -o $@
 
 # Objects of tests are kept, so that nothing is built twice.
 .SECONDARY:
