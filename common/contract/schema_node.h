@@ -175,6 +175,8 @@ const struct schema_format *schema_format_find(struct str name);
 void schema_list_names(struct schema_compiler *c);
 /** Union of the types that the schema allows by itself, its $ref and its allOf; 0 when nothing says. */
 unsigned schema_types(const struct schema *s);
+/** The alternative of anyOf/oneOf that is not just null, when there is one only; else NULL. */
+const struct schema *schema_only_alternative(const struct schema *s);
 const struct schema_format *schema_format_of(const struct schema *s);
 
 #endif

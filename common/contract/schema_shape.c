@@ -17,8 +17,7 @@ unsigned schema_types(const struct schema *s)
 	return types;
 }
 
-/* The alternative of anyOf/oneOf that is not just null, when there is one only. */
-static const struct schema *only_alternative(const struct schema *s)
+const struct schema *schema_only_alternative(const struct schema *s)
 {
 	const struct schema *only = NULL;
 	if (!s->combine) return NULL;
@@ -37,7 +36,7 @@ const struct schema_format *schema_format_of(const struct schema *s)
 	if (!f && s->ref) f = schema_format_of(s->ref);
 	for (unsigned i = 0; !f && s->combine && i < s->combine->all_of.count; i++)
 		f = schema_format_of(s->combine->all_of.at[i]);
-	const struct schema *only = f ? NULL : only_alternative(s);
+	const struct schema *only = f ? NULL : schema_only_alternative(s);
 	return only ? schema_format_of(only) : f;
 }
 
@@ -75,7 +74,7 @@ enum pii_class schema_pii(const struct schema *s)
 	if (!pii && s->ref) pii = schema_pii(s->ref);
 	for (unsigned i = 0; !pii && s->combine && i < s->combine->all_of.count; i++)
 		pii = schema_pii(s->combine->all_of.at[i]);
-	const struct schema *only = pii ? NULL : only_alternative(s);
+	const struct schema *only = pii ? NULL : schema_only_alternative(s);
 	return only ? schema_pii(only) : pii;
 }
 
@@ -86,7 +85,7 @@ const struct schema *schema_property(const struct schema *s, struct str name)
 	if (!found && s->ref) found = schema_property(s->ref, name);
 	for (unsigned i = 0; !found && s->combine && i < s->combine->all_of.count; i++)
 		found = schema_property(s->combine->all_of.at[i], name);
-	const struct schema *only = found ? NULL : only_alternative(s);
+	const struct schema *only = found ? NULL : schema_only_alternative(s);
 	return only ? schema_property(only, name) : found;
 }
 
@@ -106,7 +105,7 @@ const struct schema *schema_items(const struct schema *s)
 	if (!items && s->ref) items = schema_items(s->ref);
 	for (unsigned i = 0; !items && s->combine && i < s->combine->all_of.count; i++)
 		items = schema_items(s->combine->all_of.at[i]);
-	const struct schema *only = items ? NULL : only_alternative(s);
+	const struct schema *only = items ? NULL : schema_only_alternative(s);
 	return only ? schema_items(only) : items;
 }
 
@@ -131,7 +130,7 @@ static void gather(const struct schema *s, struct name_list *list)
 	}
 	if (s->ref) gather(s->ref, list);
 	for (unsigned i = 0; s->combine && i < s->combine->all_of.count; i++) gather(s->combine->all_of.at[i], list);
-	const struct schema *only = only_alternative(s);
+	const struct schema *only = schema_only_alternative(s);
 	if (only) gather(only, list);
 }
 

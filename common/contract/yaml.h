@@ -1,0 +1,14 @@
+#ifndef COMMON_CONTRACT_YAML_H
+#define COMMON_CONTRACT_YAML_H
+
+#include "common/core/buf.h"
+#include "common/json/json.h"
+
+/**
+ * Reads one strict YAML document as a JSON tree (core schema for plain scalars); json_line tells where values stood.
+ * No anchors, aliases, tags, merge keys or duplicate keys; numbers as JSON writes them; at most JSON_DEPTH_MAX deep.
+ * Fails: ERR_CONFIG with "name:line: text" in `report`.
+ */
+MUST_USE enum err yaml_read(struct arena *boot, struct str text, const char *name, const struct json **out, struct buf *report);
+
+#endif
