@@ -76,12 +76,11 @@ enum language http_language(struct http_fields f)
 	return english > 0 && english > chinese ? LANGUAGE_EN : LANGUAGE_ZH;
 }
 
-struct str http_reason(int status)
-{
-	static const struct {
-		int status;
-		struct str reason;
-	} rows[] = {
+/* The frequent ones first. */
+static const struct {
+	int status;
+	struct str reason;
+} reasons[] = {
 #define R(status, text)                                                                                                \
 	{                                                                                                              \
 		status,                                                                                                \
@@ -89,63 +88,66 @@ struct str http_reason(int status)
 			text, sizeof(text) - 1                                                                         \
 		}                                                                                                      \
 	}
-		R(200, "OK"),
-		R(201, "Created"),
-		R(202, "Accepted"),
-		R(204, "No Content"),
-		R(206, "Partial Content"),
-		R(304, "Not Modified"),
-		R(400, "Bad Request"),
-		R(401, "Unauthorized"),
-		R(403, "Forbidden"),
-		R(404, "Not Found"),
-		R(409, "Conflict"),
-		R(422, "Unprocessable Content"),
-		R(100, "Continue"),
-		R(101, "Switching Protocols"),
-		R(102, "Processing"),
-		R(103, "Early Hints"),
-		R(203, "Non-Authoritative Information"),
-		R(205, "Reset Content"),
-		R(207, "Multi-Status"),
-		R(300, "Multiple Choices"),
-		R(301, "Moved Permanently"),
-		R(302, "Found"),
-		R(303, "See Other"),
-		R(307, "Temporary Redirect"),
-		R(308, "Permanent Redirect"),
-		R(402, "Payment Required"),
-		R(405, "Method Not Allowed"),
-		R(406, "Not Acceptable"),
-		R(407, "Proxy Authentication Required"),
-		R(408, "Request Timeout"),
-		R(410, "Gone"),
-		R(411, "Length Required"),
-		R(412, "Precondition Failed"),
-		R(413, "Content Too Large"),
-		R(414, "URI Too Long"),
-		R(415, "Unsupported Media Type"),
-		R(416, "Range Not Satisfiable"),
-		R(417, "Expectation Failed"),
-		R(421, "Misdirected Request"),
-		R(423, "Locked"),
-		R(425, "Too Early"),
-		R(426, "Upgrade Required"),
-		R(428, "Precondition Required"),
-		R(429, "Too Many Requests"),
-		R(431, "Request Header Fields Too Large"),
-		R(451, "Unavailable For Legal Reasons"),
-		R(500, "Internal Server Error"),
-		R(501, "Not Implemented"),
-		R(502, "Bad Gateway"),
-		R(503, "Service Unavailable"),
-		R(504, "Gateway Timeout"),
-		R(505, "HTTP Version Not Supported"),
-		R(507, "Insufficient Storage"),
+	R(200, "OK"),
+	R(201, "Created"),
+	R(202, "Accepted"),
+	R(204, "No Content"),
+	R(206, "Partial Content"),
+	R(304, "Not Modified"),
+	R(400, "Bad Request"),
+	R(401, "Unauthorized"),
+	R(403, "Forbidden"),
+	R(404, "Not Found"),
+	R(409, "Conflict"),
+	R(422, "Unprocessable Content"),
+	R(100, "Continue"),
+	R(101, "Switching Protocols"),
+	R(102, "Processing"),
+	R(103, "Early Hints"),
+	R(203, "Non-Authoritative Information"),
+	R(205, "Reset Content"),
+	R(207, "Multi-Status"),
+	R(300, "Multiple Choices"),
+	R(301, "Moved Permanently"),
+	R(302, "Found"),
+	R(303, "See Other"),
+	R(307, "Temporary Redirect"),
+	R(308, "Permanent Redirect"),
+	R(402, "Payment Required"),
+	R(405, "Method Not Allowed"),
+	R(406, "Not Acceptable"),
+	R(407, "Proxy Authentication Required"),
+	R(408, "Request Timeout"),
+	R(410, "Gone"),
+	R(411, "Length Required"),
+	R(412, "Precondition Failed"),
+	R(413, "Content Too Large"),
+	R(414, "URI Too Long"),
+	R(415, "Unsupported Media Type"),
+	R(416, "Range Not Satisfiable"),
+	R(417, "Expectation Failed"),
+	R(421, "Misdirected Request"),
+	R(423, "Locked"),
+	R(425, "Too Early"),
+	R(426, "Upgrade Required"),
+	R(428, "Precondition Required"),
+	R(429, "Too Many Requests"),
+	R(431, "Request Header Fields Too Large"),
+	R(451, "Unavailable For Legal Reasons"),
+	R(500, "Internal Server Error"),
+	R(501, "Not Implemented"),
+	R(502, "Bad Gateway"),
+	R(503, "Service Unavailable"),
+	R(504, "Gateway Timeout"),
+	R(505, "HTTP Version Not Supported"),
+	R(507, "Insufficient Storage"),
 #undef R
-	};
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (rows[i].status == status) return rows[i].reason;
+};
+
+struct str http_reason(int status)
+{
+	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+		if (reasons[i].status == status) return reasons[i].reason;
 	return STR("");
 }
 
