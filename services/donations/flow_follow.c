@@ -27,9 +27,10 @@ enum next follow_sign(struct request *r)
 	struct follow_state *f = request_state(r);
 	const struct donations *d = request_context(r);
 	if (f->action != FOLLOW_ASK) return NEXT_STEP;
-	f->call = (struct provider_call){ .method = "GET", .timeout_ms = PROVIDER_TIMEOUT_MS,
-		.target = arena_printf(request_arena(r), "/v3/pay/transactions/out-trade-no/%.*s?mchid=%.*s", STR_FMT(f->out_trade_no),
-		    STR_FMT(d->pay.mchid)) };
+	f->call = (struct provider_call){ .method = "GET",
+		.timeout_ms = PROVIDER_TIMEOUT_MS,
+		.target = arena_printf(request_arena(r), "/v3/pay/transactions/out-trade-no/%.*s?mchid=%.*s",
+		    STR_FMT(f->out_trade_no), STR_FMT(d->pay.mchid)) };
 	return provider_sign(r, &f->call);
 }
 
@@ -43,10 +44,12 @@ static enum follow_action decide(struct request *r, const struct follow_state *f
 {
 	const struct donations *d = request_context(r);
 	struct wechat_pay_transaction t;
-	if (f->call.result == PROVIDER_REFUSED && (str_eq(f->call.code, STR("ORDER_NOT_EXIST")) || str_eq(f->call.code, STR("ORDERNOTEXIST"))))
+	if (f->call.result == PROVIDER_REFUSED &&
+	    (str_eq(f->call.code, STR("ORDER_NOT_EXIST")) || str_eq(f->call.code, STR("ORDERNOTEXIST"))))
 		return f->expired ? FOLLOW_CLOSE_HERE : FOLLOW_NOTHING;
 	if (f->call.result != PROVIDER_OK || !f->call.reply) return FOLLOW_NOTHING;
-	if (wechat_pay_read_transaction(&d->pay, f->call.reply, &t) != ERR_NONE || !t.ours || !str_eq(t.out_trade_no, f->out_trade_no))
+	if (wechat_pay_read_transaction(&d->pay, f->call.reply, &t) != ERR_NONE || !t.ours ||
+	    !str_eq(t.out_trade_no, f->out_trade_no))
 		return FOLLOW_NOTHING;
 	if (t.state == TRADE_SUCCESS || t.state == TRADE_REFUND) {
 		request_set(r, "flow.transaction_id", t.transaction_id);
@@ -55,7 +58,9 @@ static enum follow_action decide(struct request *r, const struct follow_state *f
 		return FOLLOW_SETTLE;
 	}
 	if (!f->expired) return FOLLOW_NOTHING;
-	return t.state == TRADE_CLOSED ? FOLLOW_CLOSE_HERE : t.state == TRADE_NOTPAY ? FOLLOW_CLOSE_THERE : FOLLOW_NOTHING;
+	return t.state == TRADE_CLOSED   ? FOLLOW_CLOSE_HERE
+	       : t.state == TRADE_NOTPAY ? FOLLOW_CLOSE_THERE
+					 : FOLLOW_NOTHING;
 }
 
 enum next follow_read(struct request *r)
@@ -72,8 +77,10 @@ enum next follow_sign_close(struct request *r)
 	struct follow_state *f = request_state(r);
 	const struct donations *d = request_context(r);
 	if (f->action != FOLLOW_CLOSE_THERE) return NEXT_STEP;
-	f->close = (struct provider_call){ .method = "POST", .timeout_ms = PROVIDER_TIMEOUT_MS,
-		.target = arena_printf(request_arena(r), "/v3/pay/transactions/out-trade-no/%.*s/close", STR_FMT(f->out_trade_no)),
+	f->close = (struct provider_call){ .method = "POST",
+		.timeout_ms = PROVIDER_TIMEOUT_MS,
+		.target = arena_printf(
+		    request_arena(r), "/v3/pay/transactions/out-trade-no/%.*s/close", STR_FMT(f->out_trade_no)),
 		.body = wechat_pay_close_body(request_arena(r), &d->pay) };
 	return provider_sign(r, &f->close);
 }

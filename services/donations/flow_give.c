@@ -21,7 +21,8 @@ enum next give_check(struct request *r)
 {
 	struct give_state *g = request_state(r);
 	const struct json *body = request_body(r);
-	struct gift_names names = { text_member(body, "disclosure"), text_member(body, "alias"), text_member(body, "real_name") };
+	struct gift_names names = { text_member(body, "disclosure"), text_member(body, "alias"),
+		text_member(body, "real_name") };
 	struct str shown;
 	const char *problem = rules_shown_name(request_arena(r), &names, &shown);
 	if (problem) return request_refuse(r, problem, NULL);
@@ -72,7 +73,8 @@ static enum next take_up(struct request *r, struct give_state *g)
 	struct str state = request_column(r, 0, "state");
 	read_order(r, g);
 	if (!str_eq(g->channel, STR("WECHAT_JSAPI"))) return request_refuse(r, "gift-not-by-wechat", NULL);
-	if ((!str_eq(state, STR("CREATED")) && !str_eq(state, STR("ORDERED"))) || str_eq(request_column(r, 0, "expired"), STR("t")))
+	if ((!str_eq(state, STR("CREATED")) && !str_eq(state, STR("ORDERED"))) ||
+	    str_eq(request_column(r, 0, "expired"), STR("t")))
 		return request_refuse(r, "gift-not-payable", "%.*s", STR_FMT(state));
 	g->prepay_id = request_column(r, 0, "prepay_id");
 	return NEXT_STEP;
@@ -82,7 +84,8 @@ enum next give_resume(struct request *r)
 {
 	struct give_state *g = request_state(r);
 	if (g->id.p) return NEXT_STEP; /* claimed just now */
-	if (request_rows(r) == 0) return request_fail(r, ERR_RETRY, NULL); /* the other request's transaction vanished */
+	if (request_rows(r) == 0)
+		return request_fail(r, ERR_RETRY, NULL); /* the other request's transaction vanished */
 	if (!str_eq(request_column(r, 0, "same"), STR("t"))) return request_fail(r, ERR_IDEMPOTENCY_KEY_REUSED, NULL);
 	struct str answer = request_column(r, 0, "answer");
 	if (!answer.p) return take_up(r, g);
@@ -114,7 +117,8 @@ enum next give_find_payer(struct request *r)
 		g->openid = arena_str(request_arena(r), str_span(known->text, known->bytes));
 		return NEXT_STEP;
 	}
-	struct str path = arena_printf(request_arena(r), "/internal/citizens/%.*s/openid?appid=%.*s", STR_FMT(subject), STR_FMT(d->pay.appid));
+	struct str path = arena_printf(
+	    request_arena(r), "/internal/citizens/%.*s/openid?appid=%.*s", STR_FMT(subject), STR_FMT(d->pay.appid));
 	return request_call(r, "identity", "GET", path, STR_NONE, true);
 }
 
@@ -131,7 +135,8 @@ enum next give_payer_found(struct request *r)
 	if (reply->status != 200 || json_read(request_arena(r), reply->body, JSON_DEPTH_MAX, &v, &error) != ERR_NONE)
 		return request_fail(r, ERR_BAD_UPSTREAM, "identity: %d", reply->status);
 	g->openid = json_get_str(v, "openid");
-	if (g->openid.n == 0 || g->openid.n > OPENID_BYTES_MAX) return request_fail(r, ERR_BAD_UPSTREAM, "identity: openid");
+	if (g->openid.n == 0 || g->openid.n > OPENID_BYTES_MAX)
+		return request_fail(r, ERR_BAD_UPSTREAM, "identity: openid");
 	struct openid *slot = lru_put(&d->openids, request_principal(r)->subject);
 	if (slot) {
 		slot->bytes = (unsigned char)g->openid.n;
@@ -147,10 +152,16 @@ enum next give_sign(struct request *r)
 	struct give_state *g = request_state(r);
 	const struct donations *d = request_context(r);
 	if (g->prepay_id.p) return NEXT_STEP;
-	struct wechat_pay_order order = { .description = arena_printf(request_arena(r), "捐赠：%.*s", STR_FMT(g->title)),
-		.out_trade_no = g->out_trade_no, .openid = g->openid, .expires_at = g->expires_at, .total_fen = g->amount_fen };
-	g->call = (struct provider_call){ .method = "POST", .target = STR("/v3/pay/transactions/jsapi"),
-		.body = wechat_pay_order_body(request_arena(r), &d->pay, &order), .timeout_ms = ORDER_TIMEOUT_MS };
+	struct wechat_pay_order order = { .description =
+					      arena_printf(request_arena(r), "捐赠：%.*s", STR_FMT(g->title)),
+		.out_trade_no = g->out_trade_no,
+		.openid = g->openid,
+		.expires_at = g->expires_at,
+		.total_fen = g->amount_fen };
+	g->call = (struct provider_call){ .method = "POST",
+		.target = STR("/v3/pay/transactions/jsapi"),
+		.body = wechat_pay_order_body(request_arena(r), &d->pay, &order),
+		.timeout_ms = ORDER_TIMEOUT_MS };
 	return provider_sign(r, &g->call);
 }
 
@@ -188,11 +199,14 @@ enum next give_read_again(struct request *r)
 	struct give_state *g = request_state(r);
 	if (g->prepay_id.p) return NEXT_STEP;
 	if (g->call.result == PROVIDER_NONE) provider_read(r, &g->call);
-	if (g->call.result == PROVIDER_FAILED && g->call.transport == ERR_TIMEOUT) return request_fail(r, ERR_TIMEOUT, NULL);
+	if (g->call.result == PROVIDER_FAILED && g->call.transport == ERR_TIMEOUT)
+		return request_fail(r, ERR_TIMEOUT, NULL);
 	if (g->call.result == PROVIDER_OK) g->prepay_id = json_get_str(g->call.reply, "prepay_id");
 	/* "Already paid": the callback or the query settles it. */
-	if (g->call.result == PROVIDER_REFUSED && str_eq(g->call.code, STR("ORDERPAID"))) return request_refuse(r, "gift-not-payable", "PAID");
-	if (g->prepay_id.n == 0 || g->prepay_id.n > 64) return request_fail(r, ERR_PROVIDER_ERROR, "%.*s", STR_FMT(g->call.code));
+	if (g->call.result == PROVIDER_REFUSED && str_eq(g->call.code, STR("ORDERPAID")))
+		return request_refuse(r, "gift-not-payable", "PAID");
+	if (g->prepay_id.n == 0 || g->prepay_id.n > 64)
+		return request_fail(r, ERR_PROVIDER_ERROR, "%.*s", STR_FMT(g->call.code));
 	return NEXT_STEP;
 }
 
@@ -210,7 +224,8 @@ enum next give_sign_client(struct request *r)
 	id_hex(random, sizeof random, nonce);
 	g->nonce = str_span(nonce, NONCE_BYTES);
 	g->timestamp = arena_printf(a, "%lld", (long long)clock_wall_s());
-	return signing_start(r, &g->client, wechat_pay_client_text(a, d->pay.appid, g->timestamp, g->nonce, g->prepay_id));
+	return signing_start(
+	    r, &g->client, wechat_pay_client_text(a, d->pay.appid, g->timestamp, g->nonce, g->prepay_id));
 }
 
 static struct str answer_text(struct request *r, const struct give_state *g)

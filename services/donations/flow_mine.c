@@ -51,8 +51,8 @@ enum next mine_answer(struct request *r)
 	json_put_raw(w, request_column(r, 0, "campaign"));
 	json_put_member_i64(w, "amount_fen", request_column_i64(r, 0, "amount_fen", 0));
 	json_put_member_i64(w, "refunded_fen", request_column_i64(r, 0, "refunded_fen", 0));
-	static const char *const texts[] = { "channel", "state", "disclosure", "shown_name", "message", "created_at", "paid_at", "out_trade_no",
-		"expires_at" };
+	static const char *const texts[] = { "channel", "state", "disclosure", "shown_name", "message", "created_at",
+		"paid_at", "out_trade_no", "expires_at" };
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) put(r, w, texts[i]);
 	if (name.p) json_put_member_str(w, "real_name", name);
 	json_put_key(w, STR("refunds"));

@@ -19,7 +19,8 @@ static enum next settle_payment(struct request *r, const struct wechat_pay_event
 {
 	const struct donations *d = request_context(r);
 	struct wechat_pay_transaction t;
-	if (wechat_pay_read_transaction(&d->pay, e->resource, &t) != ERR_NONE) return request_refuse(r, "notification-unreadable", "transaction");
+	if (wechat_pay_read_transaction(&d->pay, e->resource, &t) != ERR_NONE)
+		return request_refuse(r, "notification-unreadable", "transaction");
 	if (!t.ours) return request_refuse(r, "notification-foreign", NULL);
 	if (t.state != TRADE_SUCCESS) return request_query(r, "notification_other");
 	request_set(r, "flow.out_trade_no", t.out_trade_no);
@@ -33,7 +34,8 @@ static enum next settle_refund(struct request *r, const struct wechat_pay_event 
 {
 	const struct donations *d = request_context(r);
 	struct wechat_pay_refund f;
-	if (wechat_pay_read_refund(&d->pay, e->resource, true, &f) != ERR_NONE) return request_refuse(r, "notification-unreadable", "refund");
+	if (wechat_pay_read_refund(&d->pay, e->resource, true, &f) != ERR_NONE)
+		return request_refuse(r, "notification-unreadable", "refund");
 	if (!f.ours) return request_refuse(r, "notification-foreign", NULL);
 	request_set(r, "flow.out_refund_no", f.out_refund_no);
 	request_set(r, "flow.refund_id", f.refund_id);
@@ -55,7 +57,8 @@ enum next notify_verify(struct request *r)
 		.serial = request_header(r, STR("wechatpay-serial")),
 		.signature = request_header(r, STR("wechatpay-signature")),
 	};
-	if (!wechat_pay_verify(a, &d->pay, &s, body, clock_wall_s())) return request_fail(r, ERR_SIGNATURE_INVALID, NULL);
+	if (!wechat_pay_verify(a, &d->pay, &s, body, clock_wall_s()))
+		return request_fail(r, ERR_SIGNATURE_INVALID, NULL);
 	enum err e = wechat_pay_open_event(a, d->pay.apiv3_key, body, &event);
 	if (e != ERR_NONE) return request_refuse(r, "notification-unreadable", "%s", err_info(e)->name);
 	request_set(r, "flow.event_id", event.id);

@@ -18,13 +18,15 @@ enum next refund_taken(struct request *r)
 	f->taken = true;
 	f->out_refund_no = request_column(r, 0, "out_refund_no");
 	request_set(r, "flow.out_refund_no", f->out_refund_no);
-	f->call = (struct provider_call){ .method = "GET", .timeout_ms = PROVIDER_TIMEOUT_MS,
+	f->call = (struct provider_call){ .method = "GET",
+		.timeout_ms = PROVIDER_TIMEOUT_MS,
 		.target = arena_printf(a, "/v3/refund/domestic/refunds/%.*s", STR_FMT(f->out_refund_no)) };
 	if (!str_eq(request_column(r, 0, "state"), STR("REQUESTED"))) return NEXT_STEP;
 	f->call.method = "POST";
 	f->call.target = STR("/v3/refund/domestic/refunds");
-	f->call.body = wechat_pay_refund_body(a, &d->pay, request_column(r, 0, "out_trade_no"), f->out_refund_no, request_column(r, 0, "reason"),
-	    request_column_i64(r, 0, "amount_fen", 0), request_column_i64(r, 0, "total_fen", 0));
+	f->call.body = wechat_pay_refund_body(a, &d->pay, request_column(r, 0, "out_trade_no"), f->out_refund_no,
+	    request_column(r, 0, "reason"), request_column_i64(r, 0, "amount_fen", 0),
+	    request_column_i64(r, 0, "total_fen", 0));
 	return NEXT_STEP;
 }
 
@@ -47,7 +49,8 @@ enum next refund_read(struct request *r)
 	struct wechat_pay_refund reply;
 	provider_read(r, &f->call);
 	bool usable = f->call.result == PROVIDER_OK && f->call.reply &&
-	    wechat_pay_read_refund(&d->pay, f->call.reply, false, &reply) == ERR_NONE && str_eq(reply.out_refund_no, f->out_refund_no);
+		      wechat_pay_read_refund(&d->pay, f->call.reply, false, &reply) == ERR_NONE &&
+		      str_eq(reply.out_refund_no, f->out_refund_no);
 	if (!usable) {
 		request_set(r, "flow.error", f->call.code.n ? f->call.code : STR("no usable answer"));
 		return request_query(r, "refund_note_error");

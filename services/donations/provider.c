@@ -56,14 +56,18 @@ enum next provider_send(struct request *r, struct provider_call *c)
 	struct arena *a = request_arena(r);
 	if (c->signing.err != ERR_NONE) return request_fail(r, c->signing.err, NULL);
 	const struct http_field fields[] = {
-		{ STR("Authorization"), wechat_pay_authorization(a, &d->pay, c->signed_at_s, c->nonce, c->signing.signature) },
-		{ STR("Accept"), STR("application/json") },
-		{ STR("Content-Type"), STR("application/json") },
+		{ STR("Authorization"),
+		    wechat_pay_authorization(a, &d->pay, c->signed_at_s, c->nonce, c->signing.signature) },
+		{ STR("Accept"), STR("application/json") }, { STR("Content-Type"), STR("application/json") },
 		{ STR("User-Agent"), STR("yangguang-donations") },
 		{ STR("Wechatpay-Serial"), d->pay.keys[0].serial }, /* asks for a reply signed with this key */
 	};
-	struct fetch f = { .method = c->method, .url = arena_printf(a, "%.*s%.*s", STR_FMT(d->pay.base_url), STR_FMT(c->target)),
-		.fields = fields, .field_count = ARRAY_LEN(fields), .body = c->body, .timeout_ms = c->timeout_ms };
+	struct fetch f = { .method = c->method,
+		.url = arena_printf(a, "%.*s%.*s", STR_FMT(d->pay.base_url), STR_FMT(c->target)),
+		.fields = fields,
+		.field_count = ARRAY_LEN(fields),
+		.body = c->body,
+		.timeout_ms = c->timeout_ms };
 	if (!f.url.p || a->overflow) return request_fail(r, ERR_MEMORY, NULL);
 	return request_fetch(r, &f);
 }

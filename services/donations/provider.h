@@ -8,9 +8,9 @@
 
 enum provider_result {
 	PROVIDER_NONE,
-	PROVIDER_OK,      /* 2xx with a right signature; `reply` is set unless the body was empty */
+	PROVIDER_OK, /* 2xx with a right signature; `reply` is set unless the body was empty */
 	PROVIDER_REFUSED, /* 4xx: `code` says why */
-	PROVIDER_FAILED,  /* no answer, 5xx, 429, or a reply that WeChat did not sign: may be asked again */
+	PROVIDER_FAILED, /* no answer, 5xx, 429, or a reply that WeChat did not sign: may be asked again */
 };
 
 /** An RSA signature made in the thread pool; the work must not touch the request, so it has an arena of its own. */
@@ -25,7 +25,7 @@ struct signing {
 struct provider_call {
 	const char *method;
 	struct str target; /* path and query */
-	struct str body;   /* absent for GET */
+	struct str body; /* absent for GET */
 	int64_t timeout_ms;
 	/* filled in on the way */
 	int64_t signed_at_s;

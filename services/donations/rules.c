@@ -6,7 +6,8 @@
 
 static bool is_space(uint32_t c)
 {
-	return c == ' ' || c == 0x3000 || c == 0xa0 || (c >= 0x2000 && c <= 0x200f) || (c >= 0x2028 && c <= 0x202f) || c == 0x205f || c == 0xfeff;
+	return c == ' ' || c == 0x3000 || c == 0xa0 || (c >= 0x2000 && c <= 0x200f) || (c >= 0x2028 && c <= 0x202f) ||
+	       c == 0x205f || c == 0xfeff;
 }
 
 /* No control characters, nothing that turns the direction of the text around, and something to see. */
@@ -17,7 +18,8 @@ static bool is_showable(struct str s)
 	if (!utf8_valid(s)) return false;
 	while (at < s.n) {
 		uint32_t c = utf8_next(s, &at);
-		if (c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069)) return false;
+		if (c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069))
+			return false;
 		if (!is_space(c)) seen = true;
 	}
 	return seen;
@@ -30,7 +32,8 @@ const char *rules_shown_name(struct arena *a, const struct gift_names *n, struct
 	if (alias && !n->alias.p) return "gift-alias-missing";
 	if (named && !n->real_name.p) return "gift-name-missing";
 	if (n->alias.p && !alias) return "gift-alias-unexpected";
-	if ((n->alias.p && !is_showable(n->alias)) || (n->real_name.p && !is_showable(n->real_name))) return "gift-name-unusable";
+	if ((n->alias.p && !is_showable(n->alias)) || (n->real_name.p && !is_showable(n->real_name)))
+		return "gift-name-unusable";
 	if (alias) *shown = n->alias;
 	if (named) *shown = mask_name(a, n->real_name);
 	return NULL;

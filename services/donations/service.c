@@ -3,9 +3,9 @@
 
 static const struct step gift_create[] = {
 	{ "check names", give_check },
-	{ "insert", give_insert },           /* a batch: shares its commit with all gifts that wait */
-	{ "inserted", give_inserted },       /* BANK_TRANSFER is answered here */
-	{ "resume", give_resume },           /* the key was used before: replay, or go on where it stopped */
+	{ "insert", give_insert }, /* a batch: shares its commit with all gifts that wait */
+	{ "inserted", give_inserted }, /* BANK_TRANSFER is answered here */
+	{ "resume", give_resume }, /* the key was used before: replay, or go on where it stopped */
 	{ "find payer", give_find_payer },
 	{ "payer found", give_payer_found },
 	{ "sign order", give_sign },
@@ -78,7 +78,10 @@ static enum next ensure_partitions(struct request *r)
 }
 static const struct step gift_partitions_ensure[] = { { "ensure", ensure_partitions } };
 
-#define FLOW(name, state_bytes) { #name, name, ARRAY_LEN(name), state_bytes }
+#define FLOW(name, state_bytes)                                                                                        \
+	{                                                                                                              \
+#name, name, ARRAY_LEN(name), state_bytes                                                              \
+	}
 static const struct flow flows[] = {
 	FLOW(gift_create, sizeof(struct give_state)),
 	FLOW(gift_payment_create, sizeof(struct give_state)),

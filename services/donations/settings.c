@@ -31,12 +31,15 @@ static enum err read_public_keys(struct arena *boot, struct wechat_pay *p)
 	struct json_error error;
 	const struct json *file;
 	TRY(config_read_file(boot, config_need(boot, name).p, KEY_FILE_BYTES_MAX, &text));
-	if (json_read(boot, text, JSON_DEPTH_MAX, &file, &error) != ERR_NONE || json_type(file) != JSON_OBJECT) return bad(name, "not a JSON object");
-	if (json_count(file) == 0 || json_count(file) > WECHAT_PAY_KEYS_MAX) return bad(name, "needs one to eight keys");
+	if (json_read(boot, text, JSON_DEPTH_MAX, &file, &error) != ERR_NONE || json_type(file) != JSON_OBJECT)
+		return bad(name, "not a JSON object");
+	if (json_count(file) == 0 || json_count(file) > WECHAT_PAY_KEYS_MAX)
+		return bad(name, "needs one to eight keys");
 	for (const struct json *v = json_first(file); v; v = json_next(v)) {
 		struct wechat_pay_key *k = &p->keys[p->key_count++];
 		k->serial = json_key(v);
-		if (key_read_pem(json_string(v), &k->key) != ERR_NONE || key_alg(k->key) != ALG_RS256) return bad(name, "not an RSA public key in PEM");
+		if (key_read_pem(json_string(v), &k->key) != ERR_NONE || key_alg(k->key) != ALG_RS256)
+			return bad(name, "not an RSA public key in PEM");
 	}
 	return ERR_NONE;
 }

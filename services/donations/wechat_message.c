@@ -12,8 +12,8 @@ static bool is_number_text(struct str s)
 	if (s.n == 0 || s.n > NUMBER_BYTES_MAX) return false;
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
-		bool fine = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '-' || c == '|' ||
-		    c == '*' || c == '@';
+		bool fine = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
+			    c == '-' || c == '|' || c == '*' || c == '@';
 		if (!fine) return false;
 	}
 	return true;
@@ -34,7 +34,8 @@ static enum trade_state trade_state_of(struct str s)
 	return TRADE_OTHER;
 }
 
-enum err wechat_pay_read_transaction(const struct wechat_pay *p, const struct json *v, struct wechat_pay_transaction *out)
+enum err wechat_pay_read_transaction(
+    const struct wechat_pay *p, const struct json *v, struct wechat_pay_transaction *out)
 {
 	const struct json *amount = json_get(v, STR("amount"));
 	*out = (struct wechat_pay_transaction){
@@ -49,15 +50,18 @@ enum err wechat_pay_read_transaction(const struct wechat_pay *p, const struct js
 	if (out->state != TRADE_SUCCESS && out->state != TRADE_REFUND) return ERR_NONE;
 	struct str currency = json_get_str(amount, "currency");
 	if (currency.p && !str_eq(currency, STR("CNY"))) out->ours = false;
-	return is_number_text(out->transaction_id) && is_time(out->success_time) && out->total_fen > 0 ? ERR_NONE : ERR_SYNTAX;
+	return is_number_text(out->transaction_id) && is_time(out->success_time) && out->total_fen > 0 ? ERR_NONE
+												       : ERR_SYNTAX;
 }
 
 static bool is_refund_state(struct str s)
 {
-	return str_eq(s, STR("SUCCESS")) || str_eq(s, STR("CLOSED")) || str_eq(s, STR("PROCESSING")) || str_eq(s, STR("ABNORMAL"));
+	return str_eq(s, STR("SUCCESS")) || str_eq(s, STR("CLOSED")) || str_eq(s, STR("PROCESSING")) ||
+	       str_eq(s, STR("ABNORMAL"));
 }
 
-enum err wechat_pay_read_refund(const struct wechat_pay *p, const struct json *v, bool callback, struct wechat_pay_refund *out)
+enum err wechat_pay_read_refund(
+    const struct wechat_pay *p, const struct json *v, bool callback, struct wechat_pay_refund *out)
 {
 	const struct json *amount = json_get(v, STR("amount"));
 	*out = (struct wechat_pay_refund){
@@ -69,9 +73,10 @@ enum err wechat_pay_read_refund(const struct wechat_pay *p, const struct json *v
 		.refund_fen = amount ? json_get_i64(amount, "refund", -1) : -1,
 	};
 	if (out->success_time.p && !is_time(out->success_time)) return ERR_SYNTAX;
-	return is_refund_state(out->state) && is_number_text(out->out_refund_no) && is_number_text(out->refund_id) && out->refund_fen > 0
-	    ? ERR_NONE
-	    : ERR_SYNTAX;
+	return is_refund_state(out->state) && is_number_text(out->out_refund_no) && is_number_text(out->refund_id) &&
+		       out->refund_fen > 0
+		   ? ERR_NONE
+		   : ERR_SYNTAX;
 }
 
 /* At most bytes_max bytes, cut between code points. */
@@ -142,8 +147,8 @@ struct str wechat_pay_close_body(struct arena *a, const struct wechat_pay *p)
 	return end(&b, a);
 }
 
-struct str wechat_pay_refund_body(struct arena *a, const struct wechat_pay *p, struct str out_trade_no, struct str out_refund_no, struct str reason,
-    int64_t refund_fen, int64_t total_fen)
+struct str wechat_pay_refund_body(struct arena *a, const struct wechat_pay *p, struct str out_trade_no,
+    struct str out_refund_no, struct str reason, int64_t refund_fen, int64_t total_fen)
 {
 	struct builder b;
 	begin(&b);
@@ -164,7 +169,8 @@ struct str wechat_pay_error_code(struct arena *a, struct str body)
 {
 	struct json_error error;
 	const struct json *v;
-	if (body.n > WECHAT_PAY_BODY_BYTES_MAX || json_read(a, body, JSON_DEPTH_MAX, &v, &error) != ERR_NONE) return STR("");
+	if (body.n > WECHAT_PAY_BODY_BYTES_MAX || json_read(a, body, JSON_DEPTH_MAX, &v, &error) != ERR_NONE)
+		return STR("");
 	struct str code = json_get_str(v, "code");
 	return code.p && code.n <= 64 ? code : STR("");
 }

@@ -11,7 +11,7 @@ end $$;
 -- Instants inside JSON that SQL builds, written as the row writer writes them.
 create function rfc3339(p_at timestamptz) returns text
 language sql stable strict parallel safe as $$
-	select to_char(p_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD"T"HH24:MI:SS.US"+08:00"')
+	select rtrim(rtrim(to_char(p_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0'), '.') || '+08:00'
 $$;
 
 create table campaign (
