@@ -34,10 +34,12 @@ static void put_effect(struct buf *b, const struct pg_statement *s)
 		    "where input.\"idempotency.id\" is not null%s order by effect.ord)",
 		    STR_FMT(s->name), problem ? " and effect.\"!problem\" is null" : "");
 	} else {
-		buf_printf(b, "$%d::uuid, '%.*s', $%d::uuid, to_json(effect) from effect%s limit 1)",
-		    pg_statement_param(s, STR("idempotency.id")) + 1, STR_FMT(s->name),
-		    pg_statement_param(s, STR("idempotency.fingerprint")) + 1,
-		    problem ? " where effect.\"!problem\" is null" : "");
+		/* An optional key that was not given saves nothing. */
+		int id = pg_statement_param(s, STR("idempotency.id")) + 1;
+		buf_printf(b,
+		    "$%d::uuid, '%.*s', $%d::uuid, to_json(effect) from effect where $%d::uuid is not null%s limit 1)",
+		    id, STR_FMT(s->name), pg_statement_param(s, STR("idempotency.fingerprint")) + 1, id,
+		    problem ? " and effect.\"!problem\" is null" : "");
 	}
 }
 
