@@ -12,7 +12,7 @@
 #include "common/core/map.h"
 #include "gateway/api_keys.h"
 
-enum { PARTS_BYTES_MAX = 1024, SEALED_BYTES_MAX = 1408, RESEAL_S = 30 };
+enum { PARTS_BYTES_MAX = 1280, SEALED_BYTES_MAX = 1792, RESEAL_S = 30 };
 
 /* What is remembered of one credential. Strings are offsets into `text`: subject, organization, scopes, session, client. */
 enum { PART_COUNT = 5 };

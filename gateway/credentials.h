@@ -26,7 +26,7 @@ struct caller {
 };
 
 struct credentials;
-enum { TOKENS_MAX = 8192, API_KEYS_MAX = 4096, API_KEY_BYTES_MIN = 16, API_KEY_BYTES_MAX = 256, API_KEY_FLIGHTS_MAX = 256, API_KEY_WAITS_MAX = 1024 };
+enum { TOKENS_MAX = 4096, API_KEYS_MAX = 1024, API_KEY_BYTES_MIN = 16, API_KEY_BYTES_MAX = 256, API_KEY_FLIGHTS_MAX = 256, API_KEY_WAITS_MAX = 1024 };
 
 struct credentials *credentials_new(struct internal *internal, struct keyring *keyring, struct revocations *revocations,
     const struct token_issuer *issuer, struct metrics *metrics);

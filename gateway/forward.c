@@ -112,6 +112,7 @@ enum next forward_send(struct request *r)
 	bool safe = get || http_get(r->x->fields, STR("idempotency-key")).p;
 	int64_t left_ms = r->deadline_ms - loop_now_ms(g->loop);
 	if (left_ms <= 0) return request_fail(r, ERR_TIMEOUT);
+	if (g->stopped) return fail_upstream(r, ERR_ABORTED);
 	buf_reset(&g->scratch);
 	build_head(&g->scratch, r, r->x->head ? STR("GET") : r->method, left_ms);
 	if (!buf_ok(&g->scratch)) return request_fail(r, ERR_HEADERS_TOO_LARGE);

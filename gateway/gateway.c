@@ -256,9 +256,10 @@ static enum err boot(struct gateway *g, unsigned worker)
 
 static void close_all(struct gateway *g)
 {
-	private_listener_close(g->private_listener);
+	g->stopped = true;
+	upstreams_free(g->upstreams); /* first: it ends each call, and the request behind it must still be there */
 	if (g->server) http_server_free(g->server);
-	upstreams_free(g->upstreams);
+	private_listener_close(g->private_listener);
 	credentials_free(g->credentials);
 	revocations_free(g->revocations);
 	keyring_free(g->keyring);

@@ -35,6 +35,7 @@ struct gateway {
 	uint64_t *bytes_in;
 	uint64_t *bytes_out;
 	bool draining;
+	bool stopped; /* upstreams are going: nothing more is sent */
 };
 
 /** Serves until SIGTERM or SIGINT has drained it. Worker 0 alone, or one of several that share the port. Returns the exit status. */

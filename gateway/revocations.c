@@ -1,6 +1,11 @@
-/* Polling GET /internal/revocations?after=<seq>; a full page is followed at once by the next one. */
+/*
+ * Polling GET /internal/revocations?after=<seq>; a page that brought something is followed at once by the next one. Numbers may be
+ * committed out of order, so each round begins some seconds back: an entry that shows up late behind a greater number is still
+ * seen. Entries read twice do no harm.
+ */
 #include "gateway/revocations.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/core/clock.h"
@@ -8,13 +13,16 @@
 #include "common/core/map.h"
 #include "common/json/json.h"
 
-enum { POLL_MS = 1000, REPLY_BYTES_MAX = 4 * 1024 * 1024, SESSION_BYTES_MAX = 64, CURSOR_BYTES_MAX = 20 };
+enum { POLL_MS = 1000, REPLY_BYTES_MAX = 4 * 1024 * 1024, SESSION_BYTES_MAX = 64, LATE_MS = 10000 };
 
 struct revocations {
 	struct internal *internal;
 	struct timer *timer;
 	struct lru sessions; /* session → int64 expiry */
-	char after[CURSOR_BYTES_MAX + 1];
+	uint64_t after; /* of the page asked for next */
+	uint64_t settled; /* where rounds begin: LATE_MS old at least */
+	uint64_t mark; /* becomes `settled` */
+	int64_t mark_ms;
 	int64_t read_ms; /* 0: never */
 	uint64_t *read_failures;
 	uint64_t *evicted;
@@ -47,10 +55,20 @@ static bool read_cursor(struct revocations *r, const struct json *v)
 {
 	struct str text = !v ? STR_NONE : json_type(v) == JSON_NUMBER ? json_number(v) : json_string(v);
 	uint64_t seq;
-	if (text.n == 0 || text.n > CURSOR_BYTES_MAX || !str_to_u64(text, &seq)) return false;
-	memcpy(r->after, text.p, text.n);
-	r->after[text.n] = '\0';
+	if (!str_to_u64(text, &seq) || seq <= r->after) return false;
+	r->after = seq;
 	return true;
+}
+
+static void end_round(struct revocations *r)
+{
+	int64_t now_ms = loop_now_ms(r->internal->loop);
+	if (now_ms - r->mark_ms >= LATE_MS) {
+		r->settled = r->mark;
+		r->mark = r->after;
+		r->mark_ms = now_ms;
+	}
+	r->after = r->settled;
 }
 
 /* How many entries the page had; -1 when it was not readable. */
@@ -78,20 +96,20 @@ static void fetched(void *arg, enum err status, const struct http_reply *reply)
 {
 	struct revocations *r = arg;
 	int count = status == ERR_NONE && reply->status == 200 ? read_page(r, reply->body) : -1;
-	if (count >= 0)
+	if (count < 0) ++*r->read_failures;
+	if (count == 0) {
 		r->read_ms = loop_now_ms(r->internal->loop);
-	else
-		++*r->read_failures;
+		end_round(r);
+	}
 	timer_start(r->timer, count > 0 ? 1 : POLL_MS, 0);
 }
 
 static void poll_due(void *arg)
 {
 	struct revocations *r = arg;
-	char target[64] = "/internal/revocations?after=";
-	size_t n = strlen(target), digits = strlen(r->after);
-	memcpy(target + n, r->after, digits);
-	if (internal_send(r->internal, STR("GET"), str_span(target, n + digits), STR_NONE, fetched, r) == ERR_NONE)
+	char target[64];
+	int n = snprintf(target, sizeof target, "/internal/revocations?after=%llu", (unsigned long long)r->after);
+	if (internal_send(r->internal, STR("GET"), str_span(target, (size_t)n), STR_NONE, fetched, r) == ERR_NONE)
 		return;
 	++*r->read_failures;
 	timer_start(r->timer, POLL_MS, 0);
@@ -102,7 +120,6 @@ struct revocations *revocations_new(struct internal *internal, struct metrics *m
 	struct revocations *r = calloc(1, sizeof *r);
 	CHECK(r != NULL);
 	r->internal = internal;
-	r->after[0] = '0';
 	lru_init(&r->sessions, REVOCATIONS_MAX, SESSION_BYTES_MAX, sizeof(int64_t));
 	r->timer = timer_new(internal->loop, poll_due, r);
 	r->read_failures =

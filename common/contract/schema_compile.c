@@ -105,7 +105,7 @@ static void visit(struct schema_compiler *c, const struct schema *seen, unsigned
 void schema_compiler_finish(struct schema_compiler *c)
 {
 	for (struct schema *s = c->all; s && c->faults == 0; s = s->next) visit(c, s, 0);
-	if (c->faults == 0) schema_list_names(c);
+	if (c->faults == 0) schema_shape_all(c);
 }
 
 struct report {

@@ -114,6 +114,8 @@ struct schema {
 	struct combine_rules *combine;
 	enum pii_class pii;
 	unsigned char cycle_mark; /* while compiling: 1 on the way, 2 seen */
+	bool shaped;
+	unsigned effective_types; /* with $ref, allOf and the alternatives; 0: nothing says */
 	const struct json *node;
 	const struct json *root; /* document that node stands in */
 	const struct str *names; /* of properties, through $ref and allOf */
@@ -171,9 +173,9 @@ struct schema_format {
 const struct schema_format *schema_format_find(struct str name);
 
 /* schema_shape.c */
-/** Lists property names of every schema of the compiler. */
-void schema_list_names(struct schema_compiler *c);
-/** Union of the types that the schema allows by itself, its $ref and its allOf; 0 when nothing says. */
+/** Notes types and property names of every schema of the compiler. */
+void schema_shape_all(struct schema_compiler *c);
+/** Union of the types that the schema allows, looking through $ref, allOf and alternatives; 0 when nothing says. */
 unsigned schema_types(const struct schema *s);
 /** The alternative of anyOf/oneOf that is not just null, when there is one only; else NULL. */
 const struct schema *schema_only_alternative(const struct schema *s);

@@ -3,18 +3,7 @@
 
 unsigned schema_types(const struct schema *s)
 {
-	unsigned types = s->types;
-	if (!types && s->ref) types = schema_types(s->ref);
-	for (unsigned i = 0; !types && s->combine && i < s->combine->all_of.count; i++)
-		types = schema_types(s->combine->all_of.at[i]);
-	if (types || !s->combine) return types;
-	const struct schema_list *alternatives = s->combine->any_of.count ? &s->combine->any_of : &s->combine->one_of;
-	for (unsigned i = 0; i < alternatives->count; i++) {
-		unsigned more = schema_types(alternatives->at[i]);
-		if (!more) return 0;
-		types |= more;
-	}
-	return types;
+	return s->effective_types;
 }
 
 const struct schema *schema_only_alternative(const struct schema *s)
@@ -115,37 +104,76 @@ const struct str *schema_property_names(const struct schema *s, unsigned *count)
 	return s->names;
 }
 
+static unsigned union_types(const struct schema *s)
+{
+	unsigned types = s->types;
+	if (!types && s->ref) types = s->ref->effective_types;
+	for (unsigned i = 0; !types && s->combine && i < s->combine->all_of.count; i++) types = s->combine->all_of.at[i]->effective_types;
+	if (types || !s->combine) return types;
+	const struct schema_list *alternatives = s->combine->any_of.count ? &s->combine->any_of : &s->combine->one_of;
+	for (unsigned i = 0; i < alternatives->count; i++) {
+		if (!alternatives->at[i]->effective_types) return 0;
+		types |= alternatives->at[i]->effective_types;
+	}
+	return types;
+}
+
 struct name_list {
 	struct str at[PROPERTIES_MAX];
 	unsigned count;
 };
 
-static void gather(const struct schema *s, struct name_list *list)
+static void add_name(struct name_list *list, struct str name)
 {
-	for (unsigned i = 0; s->object && i < s->object->property_count; i++) {
-		const struct property *p = &s->object->properties[i];
-		unsigned k = 0;
-		while (k < list->count && !str_eq(list->at[k], p->name)) k++;
-		if (p->schema && k == list->count && k < PROPERTIES_MAX) list->at[list->count++] = p->name;
-	}
-	if (s->ref) gather(s->ref, list);
-	for (unsigned i = 0; s->combine && i < s->combine->all_of.count; i++) gather(s->combine->all_of.at[i], list);
-	const struct schema *only = schema_only_alternative(s);
-	if (only) gather(only, list);
+	for (unsigned i = 0; i < list->count; i++)
+		if (str_eq(list->at[i], name)) return;
+	if (list->count < PROPERTIES_MAX) list->at[list->count++] = name;
 }
 
-void schema_list_names(struct schema_compiler *c)
+static void add_names_of(struct name_list *list, const struct schema *s)
 {
-	struct name_list list;
-	for (struct schema *s = c->all; s; s = s->next) {
-		if (!s->object && !s->ref && !s->combine) continue;
-		list.count = 0;
-		gather(s, &list);
-		if (list.count == 0) continue;
-		struct str *names = arena_array(c->boot, list.count, sizeof *names);
-		if (!names) return;
-		memcpy(names, list.at, list.count * sizeof *names);
-		s->names = names;
-		s->name_count = list.count;
+	for (unsigned i = 0; s && i < s->name_count; i++) add_name(list, s->names[i]);
+}
+
+static void list_names(struct schema_compiler *c, struct schema *s)
+{
+	struct name_list list = { .count = 0 };
+	for (unsigned i = 0; s->object && i < s->object->property_count; i++)
+		if (s->object->properties[i].schema) add_name(&list, s->object->properties[i].name);
+	add_names_of(&list, s->ref);
+	for (unsigned i = 0; s->combine && i < s->combine->all_of.count; i++) add_names_of(&list, s->combine->all_of.at[i]);
+	add_names_of(&list, schema_only_alternative(s));
+	struct str *names = list.count ? arena_array(c->boot, list.count, sizeof *names) : NULL;
+	if (!names) return;
+	memcpy(names, list.at, list.count * sizeof *names);
+	s->names = names;
+	s->name_count = list.count;
+}
+
+static void shape_list(struct schema_compiler *c, const struct schema_list *list);
+
+/* What applies to the same value comes first; the finish has made sure that this ends. */
+static void shape(struct schema_compiler *c, const struct schema *seen)
+{
+	struct schema *s = seen && seen->node ? map_get(&c->done, str_span((const char *)&seen->node, sizeof seen->node)) : NULL;
+	if (!s || s->shaped) return;
+	s->shaped = true;
+	shape(c, s->ref);
+	if (s->combine) {
+		shape_list(c, &s->combine->all_of);
+		shape_list(c, &s->combine->any_of);
+		shape_list(c, &s->combine->one_of);
 	}
+	s->effective_types = union_types(s);
+	if (s->object || s->ref || s->combine) list_names(c, s);
+}
+
+static void shape_list(struct schema_compiler *c, const struct schema_list *list)
+{
+	for (unsigned i = 0; i < list->count; i++) shape(c, list->at[i]);
+}
+
+void schema_shape_all(struct schema_compiler *c)
+{
+	for (struct schema *s = c->all; s; s = s->next) shape(c, s);
 }

@@ -72,7 +72,7 @@ create table auth_event (
 	actor uuid,
 	network text,
 	detail text,
-	constraint auth_event_known check (event in ('LOGIN', 'LOGIN_REFUSED', 'REFRESH_REUSED', 'SESSION_REVOKED', 'TOKEN_ISSUED', 'TOKEN_REFUSED',
+	constraint auth_event_known check (event in ('LOGIN', 'LOGIN_REFUSED', 'REFRESH_REUSED', 'SESSION_REVOKED', 'TOKEN_ISSUED',
 		'SIGNING_KEY_ADDED', 'PARTNER_KEY_ADDED', 'PARTNER_KEY_REVOKED', 'GRANT_ADDED', 'GRANT_REVOKED', 'STAFF_ADDED', 'STAFF_CHANGED',
 		'PHONE_BOUND'))
 );

@@ -179,6 +179,15 @@ begin
 	end if;
 end $$;
 
+-- For paying: the person's openid in one app, as sealed.
+create function citizen_openid_find(p_citizen uuid, p_appid text) returns table (wrapped_key bytea, openid_sealed bytea)
+language sql stable security definer set search_path = identity, pg_temp as $$
+	select a.wrapped_key, a.openid_sealed from citizen_account a join citizen c on c.id = a.citizen_id
+	where a.citizen_id = p_citizen and a.provider = 'wechat' and a.appid = p_appid and c.state = 'ACTIVE'
+	order by a.last_login_at desc
+	limit 1
+$$;
+
 -- ── staff login ──
 create function schedule_at(p_schedule integer[], p_failures integer) returns interval
 language sql immutable as $$

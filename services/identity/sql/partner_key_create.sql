@@ -11,5 +11,5 @@ with target as (
     returning id, kind, label, expires_at
 )
 select case when target.id is null then 'not-found' end as "!problem",
-       made.id, target.client_id, made.kind, made.label, made.expires_at
+       made.id, target.client_id, made.kind, made.label, to_char(made.expires_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD"T"HH24:MI:SS.MS"+08:00"') as expires_at
 from (select) one left join target on true left join made on true

@@ -7,4 +7,5 @@ with made as (
             :flow.password_sealed::bytea, :identity.subject::uuid)
     returning id, username, display_name, organization, state, version, created_at
 )
-select id, username, display_name, organization, state, version, created_at, '/v1/staff/' || id as "!location", version::text as "!etag" from made
+select id, username, display_name, organization, state, version, to_char(created_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD"T"HH24:MI:SS.MS"+08:00"') as created_at
+from made

@@ -1,3 +1,3 @@
 -- shape: none
 -- tx: write
-select event_add(:flow.event::text, 'partner', :flow.subject::uuid, :flow.session::uuid, null, :flow.network_shown::text, :flow.client_id::text)
+select event_add('TOKEN_ISSUED', 'partner', :flow.subject::uuid, :flow.session::uuid, null, :flow.network_shown::text, null)
