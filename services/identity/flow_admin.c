@@ -1,0 +1,137 @@
+/* Where administration needs C: hashing a new password, making secrets that are shown once. */
+#include "services/identity/identity.h"
+
+#include "common/core/clock.h"
+
+enum { TOTP_SECRET_BYTES = 20 };
+
+/* ── staff_create ── */
+
+enum next staff_hash(struct request *r)
+{
+	struct staff_create_state *s = request_state(r);
+	enum err e = hash_begin(r, &s->work, request_value(r, "body.password"));
+	return e == ERR_NONE ? request_work(r, hash_make, &s->work) : request_fail(r, e, NULL);
+}
+
+enum next staff_insert(struct request *r)
+{
+	static const char *const statements[] = { "staff_create", "staff_create_grants" };
+	struct staff_create_state *s = request_state(r);
+	hash_end(&s->work);
+	enum err e = request_outcome(r) == ERR_NONE ? s->work.result : request_outcome(r);
+	if (e == ERR_NONE) e = seal_bind(r, "flow.password_sealed", STR("identity.password"), s->work.phc);
+	return e == ERR_NONE ? request_query_all(r, statements, ARRAY_LEN(statements)) : request_fail(r, e, NULL);
+}
+
+enum next staff_answer(struct request *r)
+{
+	static const char *const names[] = { "id", "username", "display_name", "organization", "state" };
+	int64_t version = 1;
+	(void)str_to_i64(request_column_at(r, 0, 0, "version"), &version);
+	struct json_writer *w = request_writer(r);
+	json_begin_object(w);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		json_put_member_str(w, names[i], request_column_at(r, 0, 0, names[i]));
+	json_put_member_i64(w, "version", version);
+	json_put_member_str(w, "created_at", request_column_at(r, 0, 0, "created_at"));
+	json_end_object(w);
+	request_add_header(r, STR("Location"),
+	    arena_printf(request_arena(r), "/v1/staff/%.*s", STR_FMT(request_column_at(r, 0, 0, "id"))));
+	request_add_header(r, STR("ETag"), arena_printf(request_arena(r), "\"%lld\"", (long long)version));
+	return request_answer(r, 201);
+}
+
+/* ── partner_key_create ── */
+
+enum next partner_key_insert(struct request *r)
+{
+	struct secret_state *s = request_state(r);
+	s->secret = secret_new(request_arena(r));
+	request_set(r, "flow.secret_sha256", sha256_hex(request_arena(r), s->secret));
+	return s->secret.p ? request_query(r, "partner_key_create") : request_fail(r, ERR_MEMORY, NULL);
+}
+
+enum next partner_key_answer(struct request *r)
+{
+	static const char *const names[] = { "id", "client_id", "kind", "label", "expires_at" };
+	const struct secret_state *s = request_state(r);
+	bool is_api_key = str_eq(request_column(r, 0, "kind"), STR("api_key"));
+	struct json_writer *w = request_writer(r);
+	json_begin_object(w);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (request_column(r, 0, names[i]).p) json_put_member_str(w, names[i], request_column(r, 0, names[i]));
+	json_put_member_str(w, is_api_key ? "api_key" : "client_secret", s->secret);
+	json_end_object(w);
+	request_add_header(r, STR("Location"),
+	    arena_printf(request_arena(r), "/v1/partners/%.*s", STR_FMT(request_value(r, "path.id"))));
+	return request_answer(r, 201);
+}
+
+/* ── one-time codes: for oneself only ── */
+
+static bool is_oneself(struct request *r)
+{
+	const struct principal *p = request_principal(r);
+	return p->kind == PRINCIPAL_STAFF && str_eq_ci(p->subject, request_value(r, "path.id"));
+}
+
+enum next totp_make(struct request *r)
+{
+	struct secret_state *s = request_state(r);
+	unsigned char secret[TOTP_SECRET_BYTES];
+	if (!is_oneself(r)) return request_fail(r, ERR_NOT_FOUND, NULL);
+	crypto_random(secret, sizeof secret);
+	s->secret = base32_encode(request_arena(r), str_span((const char *)secret, sizeof secret));
+	enum err e =
+	    seal_bind(r, "flow.totp_sealed", STR("identity.totp"), str_span((const char *)secret, sizeof secret));
+	crypto_wipe(secret, sizeof secret);
+	return e == ERR_NONE ? request_query(r, "totp_enrol") : request_fail(r, e, NULL);
+}
+
+enum next totp_show(struct request *r)
+{
+	const struct secret_state *s = request_state(r);
+	struct arena *a = request_arena(r);
+	if (!str_eq(request_column(r, 0, "enrolled"), STR("t")))
+		return request_refuse(r, "totp-already-enrolled", NULL);
+	struct str issuer = percent_encode(a, STR("阳光红会")),
+		   account = percent_encode(a, request_column(r, 0, "username"));
+	struct json_writer *w = request_writer(r);
+	json_begin_object(w);
+	json_put_member_str(w, "secret", s->secret);
+	json_put_member_str(w, "otpauth_uri",
+	    arena_printf(a, "otpauth://totp/%.*s:%.*s?secret=%.*s&issuer=%.*s&algorithm=SHA1&digits=6&period=30",
+		STR_FMT(issuer), STR_FMT(account), STR_FMT(s->secret), STR_FMT(issuer)));
+	json_end_object(w);
+	return request_answer(r, 0);
+}
+
+enum next totp_find(struct request *r)
+{
+	return is_oneself(r) ? request_query(r, "totp_pending") : request_fail(r, ERR_NOT_FOUND, NULL);
+}
+
+enum next totp_check(struct request *r)
+{
+	struct secret_state *s = request_state(r);
+	struct str sealed = request_column(r, 0, "totp_sealed"), secret;
+	if (!sealed.p) return request_refuse(r, "totp-not-pending", NULL);
+	enum err e = unseal_text(r, STR("identity.totp"), sealed, &secret);
+	if (e != ERR_NONE) return request_fail(r, e, NULL);
+	if (!totp_verify(secret, request_value(r, "body.code"), clock_wall_s(), &s->step))
+		return request_refuse(r, "totp-code-invalid", NULL);
+	request_set(r, "flow.totp_sealed", sealed);
+	request_set_i64(r, "flow.totp_step", s->step);
+	return request_query(r, "totp_confirm");
+}
+
+enum next totp_confirmed(struct request *r)
+{
+	if (!str_eq(request_column(r, 0, "confirmed"), STR("t"))) return request_refuse(r, "totp-not-pending", NULL);
+	struct json_writer *w = request_writer(r);
+	json_begin_object(w);
+	json_put_member_bool(w, "totp_enabled", true);
+	json_end_object(w);
+	return request_answer(r, 0);
+}

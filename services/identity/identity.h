@@ -1,0 +1,207 @@
+#ifndef SERVICES_IDENTITY_IDENTITY_H
+#define SERVICES_IDENTITY_IDENTITY_H
+
+#include "common/auth/token.h"
+#include "common/service/service.h"
+#include "services/identity/rules.h"
+
+enum {
+	ACCESS_TOKEN_TTL_S = 900,
+	SECRET_BYTES = 32,
+	SECRET_TEXT_BYTES = 43,
+	SIGNING_KEYS_MAX = 8,
+	HASHES_MAX = 8,
+	WECHAT_TOKEN_BYTES_MAX = 512
+};
+
+/* The keys of access tokens as last read: public and private, the one that signs among them. */
+struct signing_keys {
+	struct token_key items[SIGNING_KEYS_MAX];
+	char kids[SIGNING_KEYS_MAX][40];
+	unsigned count;
+	int current; /* index, or -1 */
+	int64_t read_ms; /* monotonic */
+};
+
+/* What the flows share: service_context(). */
+struct identity {
+	struct token_issuer issuer;
+	struct str public_url;
+	struct str wechat_url, wechat_appid, wechat_secret;
+	struct signing_keys keys;
+	unsigned hashing; /* argon2 runs under way; more than HASHES_MAX is 503 */
+	struct str bootstrap_username, bootstrap_password_sealed; /* absent when there is nothing (more) to make */
+	char wechat_token[WECHAT_TOKEN_BYTES_MAX];
+	size_t wechat_token_bytes;
+	int64_t wechat_token_until_ms; /* monotonic */
+};
+
+extern const struct service_def identity;
+
+/* settings.c */
+MUST_USE enum err identity_start(struct service *s, struct arena *boot, void **context);
+
+/* ── support.c: what several flows need ── */
+
+/** bytea ⇄ text of PostgreSQL ("\x…"); absent when malformed or the arena is full. */
+struct str bytea_text(struct arena *a, struct str bytes);
+struct str bytea_bytes(struct arena *a, struct str text);
+/** 256 random bits as 43 characters. */
+struct str secret_new(struct arena *a);
+/** SHA-256 as 64 lower-case digits. */
+struct str sha256_hex(struct arena *a, struct str s);
+/** Sets flow.network_shown and flow.device; gives the network. */
+struct network note_caller(struct request *r);
+/** Seals under the vault and sets the bind to the bytea text. */
+MUST_USE enum err seal_bind(struct request *r, const char *bind, struct str context, struct str plain);
+/** Opens what seal_bind sealed, from a bytea text. */
+MUST_USE enum err unseal_text(struct request *r, struct str context, struct str text, struct str *plain);
+
+/** A password hash under way; `hash_begin` counts it, the end of the request or `hash_end` uncounts it. */
+struct password_work {
+	struct identity *owner;
+	bool counted;
+	struct arena arena; /* the hash made, used by the thread alone */
+	struct str password, phc;
+	enum err result;
+};
+/** ERR_BUSY when HASHES_MAX run already. */
+MUST_USE enum err hash_begin(struct request *r, struct password_work *w, struct str password);
+void hash_end(struct password_work *w);
+/** For request_work: phc from password; result from comparing both. */
+void hash_make(void *work);
+void hash_compare(void *work);
+
+/* ── signing.c ── */
+
+/* First member of the state of every flow that needs the keys; the four steps come first in its table. */
+struct key_work {
+	bool asked, made;
+};
+enum next keys_ask(struct request *r);
+enum next keys_take(struct request *r);
+enum next keys_ask_again(struct request *r);
+enum next keys_need(struct request *r);
+#define KEY_STEPS                                                                                                      \
+	{ "find keys", keys_ask }, { "keys found", keys_take }, { "find keys again", keys_ask_again },                 \
+	{                                                                                                              \
+		"keys there", keys_need                                                                                \
+	}
+
+/** An access token for p, valid ACCESS_TOKEN_TTL_S. */
+MUST_USE enum err access_token_sign(struct request *r, struct principal *p, struct str *out);
+/** ERR_NONE and the principal when the token is ours, unchanged and in time. */
+MUST_USE enum err access_token_verify(struct request *r, struct str token, struct principal *out);
+/** The members of TokenPair; ends the flow. */
+enum next tokens_answer(struct request *r, struct principal *p, struct str refresh_token);
+/* Job signing_keys_rotate: a new key every 30 days. */
+enum next rotate_ask(struct request *r);
+enum next rotate_make(struct request *r);
+enum next rotate_end(struct request *r);
+struct rotate_state {
+	struct key_work keys;
+};
+/* Job identity_prune. */
+enum next prune_run(struct request *r);
+enum next prune_end(struct request *r);
+
+/* ── flow_wechat.c: auth_wechat ── */
+struct wechat_state {
+	struct key_work keys;
+	struct str url, refresh_token;
+	bool again;
+	struct principal principal;
+};
+enum next wechat_ask(struct request *r);
+enum next wechat_pause(struct request *r);
+enum next wechat_ask_again(struct request *r);
+enum next wechat_read(struct request *r);
+enum next wechat_answer(struct request *r);
+
+/* ── flow_staff_login.c: auth_staff ── */
+enum { GRANTS_MAX = 200 };
+struct staff_login_state {
+	struct key_work keys;
+	bool bootstrapping;
+	struct network network;
+	struct password_work work;
+	struct str totp_state, totp_sealed, refresh_token;
+	int64_t totp_last_step;
+	bool is_active;
+	enum err refusal;
+	const char *slug;
+	struct grant grants[GRANTS_MAX];
+	size_t grant_count;
+	struct principal principal;
+};
+enum next login_bootstrap(struct request *r);
+enum next login_charge(struct request *r);
+enum next login_check(struct request *r);
+enum next login_judge(struct request *r);
+enum next login_open(struct request *r);
+enum next login_answer(struct request *r);
+
+/* ── flow_refresh.c: auth_refresh ── */
+struct refresh_state {
+	struct key_work keys;
+	struct str presented, successor;
+	struct principal principal;
+	bool grants_gone;
+};
+enum next refresh_find(struct request *r);
+enum next refresh_rotate(struct request *r);
+enum next refresh_answer(struct request *r);
+
+/* ── flow_oauth.c: oauth_token, oauth_revoke, oauth_introspect, oauth_metadata_get ── */
+struct oauth_state {
+	struct key_work keys;
+	struct client_credentials client;
+	bool basic;
+	struct principal principal;
+};
+enum next oauth_read(struct request *r);
+enum next oauth_check(struct request *r);
+enum next oauth_answer(struct request *r);
+enum next revoke_run(struct request *r);
+enum next revoke_answer(struct request *r);
+enum next introspect_verify(struct request *r);
+enum next introspect_answer(struct request *r);
+enum next metadata_answer(struct request *r);
+
+/* ── flow_phone.c: me_phone_bind; flow_openid: citizen_openid_get ── */
+struct phone_state {
+	bool asked, again;
+	struct str phone, masked;
+};
+enum next phone_token_ask(struct request *r);
+enum next phone_token_take(struct request *r);
+enum next phone_ask(struct request *r);
+enum next phone_token_renew(struct request *r);
+enum next phone_token_renewed(struct request *r);
+enum next phone_ask_again(struct request *r);
+enum next phone_read(struct request *r);
+enum next phone_seal(struct request *r);
+enum next phone_answer(struct request *r);
+enum next openid_find(struct request *r);
+enum next openid_answer(struct request *r);
+
+/* ── flow_admin.c: staff_create, partner_key_create, staff_totp_enrol, staff_totp_confirm ── */
+struct staff_create_state {
+	struct password_work work;
+};
+struct secret_state {
+	struct str secret;
+	int64_t step;
+};
+enum next staff_hash(struct request *r);
+enum next staff_insert(struct request *r);
+enum next staff_answer(struct request *r);
+enum next partner_key_insert(struct request *r);
+enum next partner_key_answer(struct request *r);
+enum next totp_make(struct request *r);
+enum next totp_show(struct request *r);
+enum next totp_find(struct request *r);
+enum next totp_check(struct request *r);
+enum next totp_confirmed(struct request *r);
+
+#endif
