@@ -51,7 +51,8 @@ static void take_query_pair(struct binding *b, struct str pair, uint64_t *seen)
 	}
 	int index = find_query(b->op, name);
 	if (index < 0) {
-		refuse(b, quoted_name(b, name), "unknown", STR("is not a parameter of this operation"), STR("此接口没有该参数"));
+		refuse(b, quoted_name(b, name), "unknown", STR("is not a parameter of this operation"),
+		    STR("此接口没有该参数"));
 		return;
 	}
 	struct str bind = b->op->parameters[index].bind;
@@ -74,12 +75,14 @@ static void take_missing(struct binding *b, unsigned index)
 	if (p->required) refuse(b, p->bind, "required", STR("is required"), STR("必填"));
 }
 
-enum err contract_bind_parameters(const struct operation *op, struct arena *a, const struct route *route, struct str query,
-    header_lookup *header, const void *request, struct bound_parameters *out, struct violations *v)
+enum err contract_bind_parameters(const struct operation *op, struct arena *a, const struct route *route,
+    struct str query, header_lookup *header, const void *request, struct bound_parameters *out, struct violations *v)
 {
 	uint64_t seen = 0; /* the loader admits at most 64 parameters */
 	struct str pair;
-	struct binding b = { .op = op, .a = a, .v = v, .values = arena_array(a, op->parameter_count + 1, sizeof(struct str)) };
+	struct binding b = {
+		.op = op, .a = a, .v = v, .values = arena_array(a, op->parameter_count + 1, sizeof(struct str))
+	};
 	if (!b.values) return ERR_MEMORY;
 	for (unsigned i = 0; i < op->parameter_count && op->parameters[i].in == IN_PATH; i++) {
 		seen |= (uint64_t)1 << i;
@@ -89,9 +92,12 @@ enum err contract_bind_parameters(const struct operation *op, struct arena *a, c
 		if (pair.n) take_query_pair(&b, pair, &seen);
 	for (unsigned i = 0; i < op->parameter_count; i++) {
 		if (seen >> i & 1) continue;
-		struct str value = op->parameters[i].in == IN_HEADER && header ? header(request, op->parameters[i].name) : STR_NONE;
-		if (value.p) take(&b, i, value);
-		else take_missing(&b, i);
+		struct str value =
+		    op->parameters[i].in == IN_HEADER && header ? header(request, op->parameters[i].name) : STR_NONE;
+		if (value.p)
+			take(&b, i, value);
+		else
+			take_missing(&b, i);
 	}
 	out->values = b.values;
 	return a->overflow ? ERR_MEMORY : ERR_NONE;

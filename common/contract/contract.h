@@ -25,7 +25,7 @@ struct parameter {
 };
 
 struct response {
-	int status;
+	int status;                   /* 404; 4 is 4XX, 5 is 5XX, 0 is default */
 	struct str content_type;      /* absent: no body */
 	const struct schema *schema;  /* NULL: no body */
 };
@@ -37,7 +37,7 @@ struct operation {
 	struct str method;   /* "GET" */
 	struct str path;     /* template: "/v1/campaigns/{id}" */
 	struct str summary;
-	const struct parameter *parameters;
+	const struct parameter *parameters; /* those of the path first, in the order of the template */
 	unsigned parameter_count;
 	const struct schema *body; /* NULL: no body allowed */
 	struct str body_type;      /* "application/json", "application/x-www-form-urlencoded"; absent: no body; "*": raw bytes, unparsed */
@@ -45,7 +45,7 @@ struct operation {
 	size_t body_bytes_max;     /* x-body-bytes-max, default 64 KiB */
 	const struct response *responses;
 	unsigned response_count;
-	int success_status;        /* first 2xx documented */
+	int success_status;        /* first 2xx documented, else first 3xx */
 	const struct schema *success_schema;
 	struct str success_type;
 	enum access access;

@@ -32,12 +32,14 @@ static void add_document(struct loader *l, const struct load_source *source)
 
 static void check_info(struct loader *l, const struct document *d)
 {
-	static const char *const keys[] = { "openapi", "info", "servers", "tags", "paths", "components", "x-problems", NULL };
-	static const char *const component_keys[] = { "schemas", "parameters", "responses", "requestBodies", "headers", "examples",
-		"securitySchemes", NULL };
+	static const char *const keys[] = { "openapi", "info", "servers", "tags", "paths", "components", "x-problems",
+		NULL };
+	static const char *const component_keys[] = { "schemas", "parameters", "responses", "requestBodies", "headers",
+		"examples", "securitySchemes", NULL };
 	load_check_keys(l, d, d->root, "document", keys);
 	const struct json *version = load_member(l, d, d->root, "openapi", JSON_STRING, true);
-	if (version && !str_starts(json_string(version), STR("3.1."))) load_fault(l, d->root, version, "openapi must be 3.1");
+	if (version && !str_starts(json_string(version), STR("3.1.")))
+		load_fault(l, d->root, version, "openapi must be 3.1");
 	load_member(l, d, d->root, "info", JSON_OBJECT, true);
 	const struct json *components = load_member(l, d, d->root, "components", JSON_OBJECT, false);
 	if (components) load_check_keys(l, d, components, "components", component_keys);
@@ -49,8 +51,10 @@ static void load_schemas(struct loader *l, const struct document *d)
 	const struct json *schemas = components ? load_member(l, d, components, "schemas", JSON_OBJECT, false) : NULL;
 	for (const struct json *m = schemas ? json_first(schemas) : NULL; m; m = json_next(m)) {
 		struct str name = json_key(m);
-		if (map_get(&l->contract->schemas, name)) load_fault(l, d->root, m, "schema %.*s is given in two files", STR_FMT(name));
-		else if (!map_set(&l->contract->schemas, name, (void *)(uintptr_t)m)) load_fault(l, d->root, m, "no memory left");
+		if (map_get(&l->contract->schemas, name))
+			load_fault(l, d->root, m, "schema %.*s is given in two files", STR_FMT(name));
+		else if (!map_set(&l->contract->schemas, name, (void *)(uintptr_t)m))
+			load_fault(l, d->root, m, "no memory left");
 		(void)schema_compiler_add(&l->compiler, d->root, m);
 	}
 }
@@ -69,7 +73,8 @@ static void check_profile(struct loader *l)
 		const struct document *d = l->documents;
 		while (!str_eq(d->service, op->service)) d = d->next;
 		load_check_policy(l, d, op);
-		for (unsigned k = 0; k < op->parameter_count; k++) load_profile(l, op->parameters[k].schema, PROFILE_REQUEST);
+		for (unsigned k = 0; k < op->parameter_count; k++)
+			load_profile(l, op->parameters[k].schema, PROFILE_REQUEST);
 		load_profile(l, op->body, PROFILE_REQUEST);
 	}
 	for (const struct schema *s = l->compiler.all; s; s = s->next) load_profile(l, s, PROFILE_ANY);
@@ -107,8 +112,8 @@ static bool start(struct loader *l)
 	return c->routes != NULL;
 }
 
-enum err contract_load_sources(
-    struct arena *boot, const struct load_source *sources, unsigned count, const struct contract **out, struct buf *report)
+enum err contract_load_sources(struct arena *boot, const struct load_source *sources, unsigned count,
+    const struct contract **out, struct buf *report)
 {
 	struct loader l = { .boot = boot, .report = report };
 	*out = NULL;
@@ -175,7 +180,8 @@ static bool list_folder(struct arena *boot, const char *dir, struct file_list *f
 	return ok;
 }
 
-enum err contract_load(struct arena *boot, const char *dir, const char *const *services, const struct contract **out, struct buf *report)
+enum err contract_load(
+    struct arena *boot, const char *dir, const char *const *services, const struct contract **out, struct buf *report)
 {
 	struct file_list files = { .count = 0 };
 	*out = NULL;

@@ -8,7 +8,7 @@
 
 struct document {
 	struct document *next;
-	struct str file;    /* "donations.yaml" */
+	struct str file; /* "donations.yaml" */
 	struct str service; /* "donations" */
 	const struct json *root;
 };
@@ -41,17 +41,19 @@ struct loader {
 };
 
 /* load_fault.c */
-PRINTF_LIKE(4, 5) void load_fault(struct loader *l, const struct json *root, const struct json *node, const char *fmt, ...);
+PRINTF_LIKE(4, 5)
+void load_fault(struct loader *l, const struct json *root, const struct json *node, const char *fmt, ...);
 /** Refuses members that are not in the NULL-terminated list; `what` names the object. */
-void load_check_keys(struct loader *l, const struct document *in, const struct json *object, const char *what, const char *const *allowed);
+void load_check_keys(struct loader *l, const struct document *in, const struct json *object, const char *what,
+    const char *const *allowed);
 /** Follows $ref of parameters, responses, bodies and headers. */
 struct located load_resolve(struct loader *l, const struct document *in, const struct json *node);
 const struct json *load_find_document(void *loader, struct str file);
 /** [a-z][a-z0-9_]* */
 bool load_is_snake_case(struct str s);
 /** Member of type string, array…; absent or wrong gives NULL, and a fault when wrong (or missing and `must`). */
-const struct json *load_member(
-    struct loader *l, const struct document *in, const struct json *object, const char *name, enum json_type type, bool must);
+const struct json *load_member(struct loader *l, const struct document *in, const struct json *object, const char *name,
+    enum json_type type, bool must);
 /** An array of strings; *count is set. */
 const struct str *load_strings(struct loader *l, const struct document *in, const struct json *list, unsigned *count);
 
@@ -79,7 +81,7 @@ struct load_source {
 	struct str file;
 	struct str text;
 };
-MUST_USE enum err contract_load_sources(
-    struct arena *boot, const struct load_source *sources, unsigned count, const struct contract **out, struct buf *report);
+MUST_USE enum err contract_load_sources(struct arena *boot, const struct load_source *sources, unsigned count,
+    const struct contract **out, struct buf *report);
 
 #endif

@@ -17,8 +17,8 @@ static const struct json *one_media(struct loader *l, const struct located *at, 
 void load_body(struct loader *l, const struct document *in, struct operation *op)
 {
 	static const char *const keys[] = { "description", "content", "required", NULL };
-	static const struct str types[] = { STR("application/json"), STR("application/merge-patch+json"), STR("application/x-www-form-urlencoded"),
-		STR("*/*") };
+	static const struct str types[] = { STR("application/json"), STR("application/merge-patch+json"),
+		STR("application/x-www-form-urlencoded"), STR("*/*") };
 	const struct json *node = json_get(op->node, STR("requestBody"));
 	if (!node) return;
 	struct located at = load_resolve(l, in, node);
@@ -32,13 +32,17 @@ void load_body(struct loader *l, const struct document *in, struct operation *op
 	if (!media) return;
 	size_t i = 0;
 	while (i < ARRAY_LEN(types) && !str_eq(types[i], json_key(media))) i++;
-	if (i == ARRAY_LEN(types)) load_fault(l, at.in->root, media, "media type %.*s is not supported", STR_FMT(json_key(media)));
+	if (i == ARRAY_LEN(types))
+		load_fault(l, at.in->root, media, "media type %.*s is not supported", STR_FMT(json_key(media)));
 	bool raw = i == ARRAY_LEN(types) - 1;
 	op->body_type = raw ? STR("*") : json_key(media);
 	const struct json *schema = json_get(media, STR("schema"));
-	if (schema) op->body = schema_compiler_add(&l->compiler, at.in->root, schema);
-	else if (raw) op->body = ARENA_NEW(l->boot, struct schema);
-	else load_fault(l, at.in->root, media, "the body has no schema");
+	if (schema)
+		op->body = schema_compiler_add(&l->compiler, at.in->root, schema);
+	else if (raw)
+		op->body = ARENA_NEW(l->boot, struct schema);
+	else
+		load_fault(l, at.in->root, media, "the body has no schema");
 	if (raw && op->body && !schema) ((struct schema *)(uintptr_t)op->body)->node = media;
 }
 
@@ -54,7 +58,8 @@ static int parse_status(struct str s)
 
 static void load_headers(struct loader *l, const struct located *at, const struct json *headers)
 {
-	static const char *const keys[] = { "description", "required", "schema", "example", "examples", "deprecated", NULL };
+	static const char *const keys[] = { "description", "required", "schema", "example", "examples", "deprecated",
+		NULL };
 	for (const struct json *m = headers ? json_first(headers) : NULL; m; m = json_next(m)) {
 		struct located header = load_resolve(l, at->in, m);
 		if (header.node) load_check_keys(l, header.in, header.node, "header", keys);
@@ -70,7 +75,8 @@ static bool has_header(const struct json *headers, struct str name)
 	return false;
 }
 
-static void load_response(struct loader *l, const struct document *in, struct operation *op, const struct json *node, struct response *out)
+static void load_response(
+    struct loader *l, const struct document *in, struct operation *op, const struct json *node, struct response *out)
 {
 	static const char *const keys[] = { "description", "headers", "content", NULL };
 	out->status = parse_status(json_key(node));
@@ -88,8 +94,10 @@ static void load_response(struct loader *l, const struct document *in, struct op
 	if (!media) return;
 	out->content_type = json_key(media);
 	const struct json *schema = json_get(media, STR("schema"));
-	if (schema) out->schema = schema_compiler_add(&l->compiler, at.in->root, schema);
-	else load_fault(l, at.in->root, media, "the response has no schema");
+	if (schema)
+		out->schema = schema_compiler_add(&l->compiler, at.in->root, schema);
+	else
+		load_fault(l, at.in->root, media, "the response has no schema");
 }
 
 void load_responses(struct loader *l, const struct document *in, struct operation *op)

@@ -28,10 +28,12 @@ void load_fault(struct loader *l, const struct json *root, const struct json *no
 	va_end(args);
 	while (d && d->root != root) d = d->next;
 	l->faults++;
-	buf_printf(l->report, "%.*s:%u: %s\n", STR_FMT(d ? d->file : STR("?")), node ? find_line(root, node, 0) : 1, text);
+	buf_printf(
+	    l->report, "%.*s:%u: %s\n", STR_FMT(d ? d->file : STR("?")), node ? find_line(root, node, 0) : 1, text);
 }
 
-void load_check_keys(struct loader *l, const struct document *in, const struct json *object, const char *what, const char *const *allowed)
+void load_check_keys(struct loader *l, const struct document *in, const struct json *object, const char *what,
+    const char *const *allowed)
 {
 	if (json_type(object) != JSON_OBJECT) {
 		load_fault(l, in->root, object, "%s must be an object", what);
@@ -69,7 +71,8 @@ struct located load_resolve(struct loader *l, const struct document *in, const s
 		ptrdiff_t hash = str_index(text, '#');
 		if (hash >= 0) file.n = (size_t)hash;
 		const struct json *root = hash == 0 ? at.in->root : load_find_document(l, file);
-		const struct json *target = root && hash >= 0 ? json_pointer(root, str_from(text, (size_t)hash + 1)) : NULL;
+		const struct json *target =
+		    root && hash >= 0 ? json_pointer(root, str_from(text, (size_t)hash + 1)) : NULL;
 		if (!target || hops == REFERENCES_MAX) {
 			load_fault(l, at.in->root, ref, "$ref \"%.*s\" leads nowhere", STR_FMT(text));
 			target = NULL;
@@ -83,19 +86,26 @@ bool load_is_snake_case(struct str s)
 {
 	if (s.n == 0 || s.n > 63 || s.p[0] < 'a' || s.p[0] > 'z') return false;
 	for (size_t i = 0; i < s.n; i++)
-		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '_')) return false;
+		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '_'))
+			return false;
 	return true;
 }
 
-const struct json *load_member(
-    struct loader *l, const struct document *in, const struct json *object, const char *name, enum json_type type, bool must)
+const struct json *load_member(struct loader *l, const struct document *in, const struct json *object, const char *name,
+    enum json_type type, bool must)
 {
-	static const char *const names[] = { [JSON_NULL] = "null", [JSON_BOOL] = "true or false", [JSON_NUMBER] = "a number",
-		[JSON_STRING] = "text", [JSON_ARRAY] = "a list", [JSON_OBJECT] = "an object" };
+	static const char *const names[] = { [JSON_NULL] = "null",
+		[JSON_BOOL] = "true or false",
+		[JSON_NUMBER] = "a number",
+		[JSON_STRING] = "text",
+		[JSON_ARRAY] = "a list",
+		[JSON_OBJECT] = "an object" };
 	const struct json *v = json_get(object, str_of(name));
 	if (v && json_type(v) == type) return v;
-	if (v) load_fault(l, in->root, v, "%s must be %s", name, names[type]);
-	else if (must) load_fault(l, in->root, object, "%s is missing", name);
+	if (v)
+		load_fault(l, in->root, v, "%s must be %s", name, names[type]);
+	else if (must)
+		load_fault(l, in->root, object, "%s is missing", name);
 	return NULL;
 }
 
@@ -104,8 +114,10 @@ const struct str *load_strings(struct loader *l, const struct document *in, cons
 	struct str *out = arena_array(l->boot, json_count(list) + 1, sizeof *out);
 	*count = 0;
 	for (const struct json *m = json_first(list); m && out; m = json_next(m)) {
-		if (json_type(m) == JSON_STRING && json_string(m).n) out[(*count)++] = json_string(m);
-		else load_fault(l, in->root, list, "%.*s must be a list of texts", STR_FMT(json_key(list)));
+		if (json_type(m) == JSON_STRING && json_string(m).n)
+			out[(*count)++] = json_string(m);
+		else
+			load_fault(l, in->root, list, "%.*s must be a list of texts", STR_FMT(json_key(list)));
 	}
 	return out;
 }

@@ -6,13 +6,16 @@
 static const struct {
 	const char *key;
 	struct str name;
-} methods[] = { { "get", STR("GET") }, { "put", STR("PUT") }, { "post", STR("POST") }, { "delete", STR("DELETE") }, { "patch", STR("PATCH") } };
+} methods[] = { { "get", STR("GET") }, { "put", STR("PUT") }, { "post", STR("POST") }, { "delete", STR("DELETE") },
+	{ "patch", STR("PATCH") } };
 
 size_t load_count_operations(const struct document *in)
 {
 	size_t n = 0;
 	const struct json *paths = json_get(in->root, STR("paths"));
-	for (const struct json *m = paths && json_type(paths) == JSON_OBJECT ? json_first(paths) : NULL; m; m = json_next(m)) n += json_count(m);
+	for (const struct json *m = paths && json_type(paths) == JSON_OBJECT ? json_first(paths) : NULL; m;
+	     m = json_next(m))
+		n += json_count(m);
 	return n;
 }
 
@@ -48,20 +51,28 @@ static void load_id(struct loader *l, const struct document *in, struct operatio
 	const struct json *id = load_member(l, in, op->node, "operationId", JSON_STRING, true);
 	if (!id) return;
 	op->id = json_string(id);
-	if (!load_is_snake_case(op->id)) load_fault(l, in->root, id, "operationId %.*s is not snake_case", STR_FMT(op->id));
-	else if (map_get(&l->contract->operations_by_id, op->id)) load_fault(l, in->root, id, "operationId %.*s is given twice", STR_FMT(op->id));
-	else if (!map_set(&l->contract->operations_by_id, op->id, op)) load_fault(l, in->root, id, "no memory left");
+	if (!load_is_snake_case(op->id))
+		load_fault(l, in->root, id, "operationId %.*s is not snake_case", STR_FMT(op->id));
+	else if (map_get(&l->contract->operations_by_id, op->id))
+		load_fault(l, in->root, id, "operationId %.*s is given twice", STR_FMT(op->id));
+	else if (!map_set(&l->contract->operations_by_id, op->id, op))
+		load_fault(l, in->root, id, "no memory left");
 }
 
-static void load_operation(struct loader *l, const struct document *in, const struct json *path_item, const struct json *node, struct str method)
+static void load_operation(struct loader *l, const struct document *in, const struct json *path_item,
+    const struct json *node, struct str method)
 {
-	static const char *const keys[] = { "operationId", "summary", "description", "tags", "parameters", "requestBody", "responses", "security",
-		"deprecated", "x-access", "x-rows", "x-lane", "x-idempotency", "x-page", "x-cache", "x-purges", "x-rate-policy", "x-body-bytes-max",
-		"x-event", "x-log", "x-if-match", NULL };
+	static const char *const keys[] = { "operationId", "summary", "description", "tags", "parameters",
+		"requestBody", "responses", "security", "deprecated", "x-access", "x-rows", "x-lane", "x-idempotency",
+		"x-page", "x-cache", "x-purges", "x-rate-policy", "x-body-bytes-max", "x-event", "x-log", "x-if-match",
+		NULL };
 	struct operation *op = &l->operations[l->operation_count];
 	load_check_keys(l, in, node, "operation", keys);
 	if (json_type(node) != JSON_OBJECT) return;
-	*op = (struct operation){ .index = l->operation_count++, .service = in->service, .method = method, .path = json_key(path_item),
+	*op = (struct operation){ .index = l->operation_count++,
+		.service = in->service,
+		.method = method,
+		.path = json_key(path_item),
 		.node = node };
 	const struct json *summary = load_member(l, in, node, "summary", JSON_STRING, true);
 	if (summary) op->summary = json_string(summary);
@@ -71,7 +82,9 @@ static void load_operation(struct loader *l, const struct document *in, const st
 	load_responses(l, in, op);
 	load_policy(l, in, op);
 	enum err e = route_table_add(l->contract->routes, op);
-	if (e != ERR_NONE) load_fault(l, in->root, node, "%.*s %.*s %s", STR_FMT(method), STR_FMT(op->path), e == ERR_DUPLICATE ? "is given twice" : "does not fit the memory");
+	if (e != ERR_NONE)
+		load_fault(l, in->root, node, "%.*s %.*s %s", STR_FMT(method), STR_FMT(op->path),
+		    e == ERR_DUPLICATE ? "is given twice" : "does not fit the memory");
 }
 
 static void load_path(struct loader *l, const struct document *in, const struct json *item)
@@ -87,10 +100,13 @@ static void load_path(struct loader *l, const struct document *in, const struct 
 	for (const struct json *m = json_first(item); m; m = json_next(m)) {
 		struct str key = json_key(m);
 		size_t i = 0;
-		if (str_eq(key, STR("parameters")) || str_eq(key, STR("summary")) || str_eq(key, STR("description"))) continue;
+		if (str_eq(key, STR("parameters")) || str_eq(key, STR("summary")) || str_eq(key, STR("description")))
+			continue;
 		while (i < ARRAY_LEN(methods) && !str_eq(key, str_of(methods[i].key))) i++;
-		if (i == ARRAY_LEN(methods)) load_fault(l, in->root, m, "path has an unknown key %.*s", STR_FMT(key));
-		else load_operation(l, in, item, m, methods[i].name);
+		if (i == ARRAY_LEN(methods))
+			load_fault(l, in->root, m, "path has an unknown key %.*s", STR_FMT(key));
+		else
+			load_operation(l, in, item, m, methods[i].name);
 	}
 }
 

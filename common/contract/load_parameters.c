@@ -23,8 +23,8 @@ static bool parse_in(struct str text, enum parameter_in *in)
 
 static void declare(struct loader *l, const struct document *in, const struct json *list, struct declarations *d)
 {
-	static const char *const keys[] = { "name", "in", "description", "required", "schema", "example", "examples", "deprecated", "style",
-		"explode", NULL };
+	static const char *const keys[] = { "name", "in", "description", "required", "schema", "example", "examples",
+		"deprecated", "style", "explode", NULL };
 	for (const struct json *m = list ? json_first(list) : NULL; m; m = json_next(m)) {
 		struct declared p = { .at = load_resolve(l, in, m) };
 		if (!p.at.node) continue;
@@ -75,19 +75,25 @@ static void take_default(struct loader *l, const struct located *at, struct para
 	struct violations wrong;
 	for (const struct schema *s = p->schema; s && !v; s = s->ref) v = json_get(s->node, STR("default"));
 	if (!v) return;
-	p->fallback = json_type(v) == JSON_STRING ? json_string(v) : json_type(v) == JSON_NUMBER ? json_number(v) : STR_NONE;
+	p->fallback = json_type(v) == JSON_STRING   ? json_string(v)
+		      : json_type(v) == JSON_NUMBER ? json_number(v)
+						    : STR_NONE;
 	if (json_type(v) == JSON_BOOL) p->fallback = json_bool(v) ? STR("true") : STR("false");
-	if (p->required) load_fault(l, at->in->root, at->node, "parameter %.*s is required, so a default has no use", STR_FMT(p->name));
+	if (p->required)
+		load_fault(
+		    l, at->in->root, at->node, "parameter %.*s is required, so a default has no use", STR_FMT(p->name));
 	arena_init(&scratch, 4096, 1 << 20);
 	violations_init(&wrong, &scratch);
 	if (!p->fallback.p || !schema_validate_text(p->schema, p->fallback, p->bind, &wrong))
-		load_fault(l, at->in->root, at->node, "the default of parameter %.*s does not keep its schema", STR_FMT(p->name));
+		load_fault(l, at->in->root, at->node, "the default of parameter %.*s does not keep its schema",
+		    STR_FMT(p->name));
 	arena_release(&scratch);
 }
 
 static bool is_header_name(struct str s)
 {
-	static const char *const ours[] = { "accept", "content-type", "authorization", "host", "content-length", "transfer-encoding" };
+	static const char *const ours[] = { "accept", "content-type", "authorization", "host", "content-length",
+		"transfer-encoding" };
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
 		if (str_eq_ci(s, str_of(ours[i]))) return false;
 	for (size_t i = 0; i < s.n; i++) {
@@ -102,9 +108,11 @@ static void check_form(struct loader *l, const struct located *at, const struct 
 	const struct json *style = json_get(at->node, STR("style"));
 	bool list = schema_types(p->schema) & TYPE_ARRAY;
 	if (style && !str_eq(json_string(style), p->in == IN_QUERY ? STR("form") : STR("simple")))
-		load_fault(l, at->in->root, style, "parameter %.*s has a style that is not supported", STR_FMT(p->name));
+		load_fault(
+		    l, at->in->root, style, "parameter %.*s has a style that is not supported", STR_FMT(p->name));
 	if (list && p->in == IN_QUERY && json_get_bool(at->node, "explode", true))
-		load_fault(l, at->in->root, at->node, "parameter %.*s is a list: say explode: false (a,b,c)", STR_FMT(p->name));
+		load_fault(l, at->in->root, at->node, "parameter %.*s is a list: say explode: false (a,b,c)",
+		    STR_FMT(p->name));
 	if (schema_types(p->schema) & TYPE_OBJECT)
 		load_fault(l, at->in->root, at->node, "parameter %.*s must not be an object", STR_FMT(p->name));
 }
@@ -117,8 +125,10 @@ static void add_parameter(struct loader *l, struct parameter *p, const struct de
 	*p = (struct parameter){ .in = d->in, .segment = segment, .required = required && json_bool(required) };
 	p->name = d->in == IN_HEADER ? lower_case(l->boot, d->name) : d->name;
 	p->bind = bind_name(l->boot, d->in, p->name);
-	if (!good_name) load_fault(l, d->at.in->root, d->at.node, "parameter name %.*s is not allowed", STR_FMT(d->name));
-	if (d->in == IN_PATH && !p->required) load_fault(l, d->at.in->root, d->at.node, "path parameter %.*s must be required", STR_FMT(d->name));
+	if (!good_name)
+		load_fault(l, d->at.in->root, d->at.node, "parameter name %.*s is not allowed", STR_FMT(d->name));
+	if (d->in == IN_PATH && !p->required)
+		load_fault(l, d->at.in->root, d->at.node, "path parameter %.*s must be required", STR_FMT(d->name));
 	if (!schema) load_fault(l, d->at.in->root, d->at.node, "parameter %.*s has no schema", STR_FMT(d->name));
 	p->schema = schema ? schema_compiler_add(&l->compiler, d->at.in->root, schema) : NULL;
 	struct pending_parameter *later = ARENA_NEW(l->boot, struct pending_parameter);
@@ -135,7 +145,8 @@ void load_check_parameters(struct loader *l)
 	}
 }
 
-static void take_path_parameters(struct loader *l, const struct document *in, struct operation *op, struct declarations *d, struct parameter *out)
+static void take_path_parameters(
+    struct loader *l, const struct document *in, struct operation *op, struct declarations *d, struct parameter *out)
 {
 	struct str rest = str_from(op->path, 1), segment;
 	for (unsigned index = 0; str_cut(&rest, '/', &segment); index++) {
@@ -147,7 +158,9 @@ static void take_path_parameters(struct loader *l, const struct document *in, st
 			load_fault(l, in->root, op->node, "path parameter {%.*s} is not declared", STR_FMT(name));
 			continue;
 		}
-		if (d->at[i].used) load_fault(l, in->root, op->node, "path parameter {%.*s} stands twice in the path", STR_FMT(name));
+		if (d->at[i].used)
+			load_fault(
+			    l, in->root, op->node, "path parameter {%.*s} stands twice in the path", STR_FMT(name));
 		d->at[i].used = true;
 		add_parameter(l, &out[op->parameter_count++], &d->at[i], index);
 	}
@@ -164,8 +177,11 @@ void load_parameters(struct loader *l, const struct document *in, struct operati
 	take_path_parameters(l, in, op, &d, out);
 	for (unsigned i = 0; i < d.count; i++) {
 		if (d.at[i].used) continue;
-		if (d.at[i].in == IN_PATH) load_fault(l, d.at[i].at.in->root, d.at[i].at.node, "path parameter %.*s is not in the path", STR_FMT(d.at[i].name));
-		else add_parameter(l, &out[op->parameter_count++], &d.at[i], 0);
+		if (d.at[i].in == IN_PATH)
+			load_fault(l, d.at[i].at.in->root, d.at[i].at.node, "path parameter %.*s is not in the path",
+			    STR_FMT(d.at[i].name));
+		else
+			add_parameter(l, &out[op->parameter_count++], &d.at[i], 0);
 	}
 	for (unsigned i = 0; i < op->parameter_count; i++)
 		if (contract_parameter_index(op, out[i].bind) != (int)i)

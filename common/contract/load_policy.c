@@ -9,7 +9,8 @@ struct choice {
 };
 
 /* The value of a key that has a few, or `fallback`. */
-static int choose(struct loader *l, const struct document *in, const struct operation *op, const char *key, const struct choice *choices, int fallback)
+static int choose(struct loader *l, const struct document *in, const struct operation *op, const char *key,
+    const struct choice *choices, int fallback)
 {
 	const struct json *v = json_get(op->node, str_of(key));
 	if (!v) return fallback;
@@ -22,7 +23,8 @@ static int choose(struct loader *l, const struct document *in, const struct oper
 static struct str text_of(struct loader *l, const struct document *in, const struct operation *op, const char *key)
 {
 	const struct json *v = load_member(l, in, op->node, key, JSON_STRING, false);
-	if (v && (json_string(v).n == 0 || json_string(v).n > 100)) load_fault(l, in->root, v, "%s must have 1 to 100 bytes", key);
+	if (v && (json_string(v).n == 0 || json_string(v).n > 100))
+		load_fault(l, in->root, v, "%s must have 1 to 100 bytes", key);
 	return v ? json_string(v) : STR_NONE;
 }
 
@@ -35,9 +37,11 @@ static void load_security(struct loader *l, const struct document *in, struct op
 	if (list && json_count(list) > 0) {
 		const struct json *scopes = json_get(json_first(list), STR("token"));
 		op->access = ACCESS_TOKEN;
-		if (json_count(list) != 1 || json_count(json_first(list)) != 1 || !scopes || json_type(scopes) != JSON_ARRAY)
+		if (json_count(list) != 1 || json_count(json_first(list)) != 1 || !scopes ||
+		    json_type(scopes) != JSON_ARRAY)
 			load_fault(l, in->root, list, "%s", forms);
-		else op->scopes = load_strings(l, in, scopes, &op->scope_count);
+		else
+			op->scopes = load_strings(l, in, scopes, &op->scope_count);
 	}
 	op->access = (enum access)choose(l, in, op, "x-access", accesses, (int)op->access);
 }
@@ -64,15 +68,18 @@ static void load_body_limit(struct loader *l, const struct document *in, struct 
 {
 	const struct json *v = json_get(op->node, STR("x-body-bytes-max"));
 	int64_t n = BODY_BYTES_DEFAULT;
-	if (v && (!json_int64(v, &n) || n < 1 || n > BODY_BYTES_MOST)) load_fault(l, in->root, op->node, "x-body-bytes-max must be 1 to %d", BODY_BYTES_MOST);
+	if (v && (!json_int64(v, &n) || n < 1 || n > BODY_BYTES_MOST))
+		load_fault(l, in->root, op->node, "x-body-bytes-max must be 1 to %d", BODY_BYTES_MOST);
 	op->body_bytes_max = (size_t)n;
 }
 
 void load_policy(struct loader *l, const struct document *in, struct operation *op)
 {
 	static const struct choice rows[] = { { "own", ROWS_OWN }, { "organization", ROWS_ORGANIZATION }, { NULL, 0 } };
-	static const struct choice lanes[] = { { "shared", LANE_SHARED }, { "exclusive", LANE_EXCLUSIVE }, { "replica", LANE_REPLICA }, { NULL, 0 } };
-	static const struct choice idempotencies[] = { { "required", IDEMPOTENCY_REQUIRED }, { "optional", IDEMPOTENCY_OPTIONAL }, { NULL, 0 } };
+	static const struct choice lanes[] = { { "shared", LANE_SHARED }, { "exclusive", LANE_EXCLUSIVE },
+		{ "replica", LANE_REPLICA }, { NULL, 0 } };
+	static const struct choice idempotencies[] = { { "required", IDEMPOTENCY_REQUIRED },
+		{ "optional", IDEMPOTENCY_OPTIONAL }, { NULL, 0 } };
 	static const struct choice if_match[] = { { "required", 1 }, { NULL, 0 } };
 	load_security(l, in, op);
 	op->rows = (enum row_scope)choose(l, in, op, "x-rows", rows, ROWS_ALL);
@@ -88,29 +95,34 @@ void load_policy(struct loader *l, const struct document *in, struct operation *
 	load_body_limit(l, in, op);
 }
 
-static void need_parameter(struct loader *l, const struct document *in, const struct operation *op, const char *bind, const char *key)
+static void need_parameter(
+    struct loader *l, const struct document *in, const struct operation *op, const char *bind, const char *key)
 {
-	if (contract_parameter_index(op, str_of(bind)) < 0) load_fault(l, in->root, op->node, "%s needs the parameter %s", key, bind);
+	if (contract_parameter_index(op, str_of(bind)) < 0)
+		load_fault(l, in->root, op->node, "%s needs the parameter %s", key, bind);
 }
 
 /* Rules that concern several keys of one operation; schemas are compiled. */
 void load_check_policy(struct loader *l, const struct document *in, const struct operation *op)
 {
 	bool get = str_eq(op->method, STR("GET"));
-	if (op->rows != ROWS_ALL && op->access == ACCESS_PUBLIC) load_fault(l, in->root, op->node, "x-rows needs a caller: the operation is public");
+	if (op->rows != ROWS_ALL && op->access == ACCESS_PUBLIC)
+		load_fault(l, in->root, op->node, "x-rows needs a caller: the operation is public");
 	if (op->idempotency != IDEMPOTENCY_NONE) {
 		if (get) load_fault(l, in->root, op->node, "x-idempotency is not for GET");
 		need_parameter(l, in, op, "header.idempotency_key", "x-idempotency");
 	}
 	if (op->if_match_required) need_parameter(l, in, op, "header.if_match", "x-if-match");
-	if ((op->event.p || op->leaf.p || op->purge_count) && get) load_fault(l, in->root, op->node, "x-event, x-log and x-purges are not for GET");
+	if ((op->event.p || op->leaf.p || op->purge_count) && get)
+		load_fault(l, in->root, op->node, "x-event, x-log and x-purges are not for GET");
 	if (!op->list) return;
 	if (!get) load_fault(l, in->root, op->node, "x-page is for GET only");
 	need_parameter(l, in, op, "query.limit", "x-page");
 	need_parameter(l, in, op, "query.cursor", "x-page");
 	const struct schema *s = op->success_schema;
 	const struct schema *items = s ? schema_property(s, STR("items")) : NULL;
-	bool whole = items && schema_kind(items) == KIND_ARRAY && schema_property(s, STR("next_cursor")) && schema_property(s, STR("has_more"));
+	bool whole = items && schema_kind(items) == KIND_ARRAY && schema_property(s, STR("next_cursor")) &&
+		     schema_property(s, STR("has_more"));
 	if (!whole) load_fault(l, in->root, op->node, "x-page answers items, next_cursor and has_more");
 }
 
@@ -118,7 +130,8 @@ static bool is_slug(struct str s)
 {
 	if (s.n == 0 || s.n > 63 || s.p[0] == '-' || s.p[s.n - 1] == '-' || str_contains(s, STR("--"))) return false;
 	for (size_t i = 0; i < s.n; i++)
-		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '-')) return false;
+		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '-'))
+			return false;
 	return true;
 }
 
@@ -127,10 +140,12 @@ static void load_problem(struct loader *l, const struct document *in, const stru
 	static const char *const keys[] = { "status", "title", NULL }, *const title_keys[] = { "zh", "en", NULL };
 	struct str slug = json_key(node);
 	const struct json *before = map_get(&l->problem_sources, slug);
-	if (before && !json_equal(before, node)) load_fault(l, in->root, node, "problem %.*s differs from that of another file", STR_FMT(slug));
+	if (before && !json_equal(before, node))
+		load_fault(l, in->root, node, "problem %.*s differs from that of another file", STR_FMT(slug));
 	if (before) return;
 	if (!is_slug(slug)) load_fault(l, in->root, node, "%.*s is no slug (kebab-case)", STR_FMT(slug));
-	if (err_by_slug(slug) != ERR_NONE) load_fault(l, in->root, node, "problem %.*s is one of the platform's", STR_FMT(slug));
+	if (err_by_slug(slug) != ERR_NONE)
+		load_fault(l, in->root, node, "problem %.*s is one of the platform's", STR_FMT(slug));
 	load_check_keys(l, in, node, "problem", keys);
 	const struct json *title = load_member(l, in, node, "title", JSON_OBJECT, true);
 	if (title) load_check_keys(l, in, title, "title", title_keys);

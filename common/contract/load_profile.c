@@ -53,11 +53,14 @@ static bool is_closed(const struct schema *s)
 
 static void check_request(struct loader *l, const struct schema *s)
 {
-	if ((s->types & TYPE_STRING) && !holds(s, has_bounded_text)) fault(l, s, "a string from outside needs maxLength (or enum, const, a short format, a bounded pattern)");
+	if ((s->types & TYPE_STRING) && !holds(s, has_bounded_text))
+		fault(
+		    l, s, "a string from outside needs maxLength (or enum, const, a short format, a bounded pattern)");
 	if ((s->types & TYPE_ARRAY) && !holds(s, has_items_max)) fault(l, s, "a list from outside needs maxItems");
 	if ((s->types & (TYPE_INTEGER | TYPE_NUMBER)) && !(holds(s, has_least) && holds(s, has_most)))
 		fault(l, s, "a number from outside needs minimum and maximum");
-	if ((s->types & TYPE_OBJECT) && !is_closed(s)) fault(l, s, "an object from outside needs additionalProperties: false (or a schema and maxProperties)");
+	if ((s->types & TYPE_OBJECT) && !is_closed(s))
+		fault(l, s, "an object from outside needs additionalProperties: false (or a schema and maxProperties)");
 }
 
 static void check_names(struct loader *l, const struct schema *s)
@@ -68,10 +71,13 @@ static void check_names(struct loader *l, const struct schema *s)
 		const char *text = NULL;
 		if (!p->schema || p->schema->reject) continue;
 		if (str_ends(p->name, STR("_fen")) &&
-		    (schema_kind(p->schema) != KIND_INTEGER || !f || !str_eq(f->name, STR("int64")) || !holds(p->schema, has_own_minimum)))
+		    (schema_kind(p->schema) != KIND_INTEGER || !f || !str_eq(f->name, STR("int64")) ||
+			!holds(p->schema, has_own_minimum)))
 			text = "must be an integer, format int64, with a minimum";
-		if (str_ends(p->name, STR("_at")) && schema_kind(p->schema) != KIND_DATE_TIME) text = "must be a string, format date-time";
-		if (str_ends(p->name, STR("_date")) && schema_kind(p->schema) != KIND_DATE) text = "must be a string, format date";
+		if (str_ends(p->name, STR("_at")) && schema_kind(p->schema) != KIND_DATE_TIME)
+			text = "must be a string, format date-time";
+		if (str_ends(p->name, STR("_date")) && schema_kind(p->schema) != KIND_DATE)
+			text = "must be a string, format date";
 		if (text) load_fault(l, p->schema->root, p->schema->node, "%.*s %s", STR_FMT(p->name), text);
 	}
 }
@@ -97,9 +103,11 @@ static void profile_below(struct loader *l, const struct schema *s, enum profile
 		load_profile(l, s->array->items, profile);
 	}
 	if (!s->object) return;
-	for (unsigned i = 0; i < s->object->property_count; i++) load_profile(l, s->object->properties[i].schema, profile);
+	for (unsigned i = 0; i < s->object->property_count; i++)
+		load_profile(l, s->object->properties[i].schema, profile);
 	for (unsigned i = 0; i < s->object->pattern_count; i++) load_profile(l, s->object->patterns[i].schema, profile);
-	for (unsigned i = 0; i < s->object->dependent_count; i++) load_profile(l, s->object->dependents[i].schema, profile);
+	for (unsigned i = 0; i < s->object->dependent_count; i++)
+		load_profile(l, s->object->dependents[i].schema, profile);
 	load_profile(l, s->object->additional, profile);
 }
 
@@ -110,7 +118,9 @@ void load_profile(struct loader *l, const struct schema *s, enum profile profile
 	if (map_get(seen, str_span((const char *)&s->node, sizeof s->node))) return;
 	struct str key = arena_str(l->boot, str_span((const char *)&s->node, sizeof s->node));
 	if (!key.p || !map_set(seen, key, l)) return;
-	if (profile == PROFILE_REQUEST) check_request(l, s);
-	else check_names(l, s);
+	if (profile == PROFILE_REQUEST)
+		check_request(l, s);
+	else
+		check_names(l, s);
 	profile_below(l, s, profile);
 }

@@ -4,11 +4,20 @@
 
 #include "common/contract/uri.h"
 
-enum method { METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_PATCH, METHOD_POST, METHOD_PUT, METHOD_COUNT };
+enum method {
+	METHOD_DELETE,
+	METHOD_GET,
+	METHOD_HEAD,
+	METHOD_OPTIONS,
+	METHOD_PATCH,
+	METHOD_POST,
+	METHOD_PUT,
+	METHOD_COUNT
+};
 
 /* In the order of Allow. */
-static const struct str method_names[METHOD_COUNT] = { STR("DELETE"), STR("GET"), STR("HEAD"), STR("OPTIONS"), STR("PATCH"), STR("POST"),
-	STR("PUT") };
+static const struct str method_names[METHOD_COUNT] = { STR("DELETE"), STR("GET"), STR("HEAD"), STR("OPTIONS"),
+	STR("PATCH"), STR("POST"), STR("PUT") };
 
 struct branch {
 	struct str segment;
@@ -58,8 +67,10 @@ static unsigned find_branch(const struct route_node *n, struct str segment, bool
 		unsigned middle = (low + high) / 2;
 		int c = str_cmp(n->branches[middle].segment, segment);
 		if (c == 0) return (*found = true, middle);
-		if (c < 0) low = middle + 1;
-		else high = middle;
+		if (c < 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
 	*found = false;
 	return low;
@@ -148,7 +159,8 @@ static const struct route_node *search(const struct route_node *n, struct str re
 	return hit;
 }
 
-enum err contract_route(const struct contract *c, struct arena *a, struct str method, struct str path, struct route *out)
+enum err contract_route(
+    const struct contract *c, struct arena *a, struct str method, struct str path, struct route *out)
 {
 	struct search s = { .count = 0 };
 	*out = (struct route){ 0 };
@@ -162,6 +174,7 @@ enum err contract_route(const struct contract *c, struct arena *a, struct str me
 	if (!out->operation) return ERR_METHOD_NOT_ALLOWED;
 	out->path_value_count = s.count;
 	for (unsigned i = 0; i < s.count; i++)
-		if (!uri_decode(a, s.values[i], URI_PATH, &out->path_values[i])) return a->overflow ? ERR_MEMORY : ERR_NOT_FOUND;
+		if (!uri_decode(a, s.values[i], URI_PATH, &out->path_values[i]))
+			return a->overflow ? ERR_MEMORY : ERR_NOT_FOUND;
 	return ERR_NONE;
 }

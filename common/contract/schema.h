@@ -10,8 +10,8 @@ struct schema;
 
 enum pii_class { PII_NONE, PII_NAME, PII_PHONE, PII_ID_NUMBER, PII_EMAIL, PII_ADDRESS, PII_BANK, PII_HEALTH, PII_OPENID };
 
-/** Resolves a $ref that leaves the document ("common.yaml#/…"); NULL when unknown. */
-typedef const struct json *schema_resolver(void *arg, struct str ref);
+/** The root of another document that a $ref names ("common.yaml" of "common.yaml#/…"); NULL when unknown. */
+typedef const struct json *schema_resolver(void *arg, struct str document);
 
 /**
  * Compiles the schema at `node` of `root` (local $refs are resolved against root). Recursion is allowed.
@@ -22,7 +22,10 @@ MUST_USE enum err schema_compile(struct arena *boot, const struct json *root, co
 
 /** Validates; every violation is added with its JSON Pointer (below `pointer`). True when there was none. */
 bool schema_validate(const struct schema *s, const struct json *value, struct str pointer, struct violations *v);
-/** Validates a parameter's text: converted by the schema's type first. Violations carry `parameter`. */
+/**
+ * Validates a parameter's text: converted by the schema's type first (whole numbers only as plain digits, lists as "a,b").
+ * Violations carry `parameter`.
+ */
 bool schema_validate_text(const struct schema *s, struct str text, struct str parameter, struct violations *v);
 
 /** What a column or a bind must be: for linking SQL. */

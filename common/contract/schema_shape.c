@@ -108,7 +108,8 @@ static unsigned union_types(const struct schema *s)
 {
 	unsigned types = s->types;
 	if (!types && s->ref) types = s->ref->effective_types;
-	for (unsigned i = 0; !types && s->combine && i < s->combine->all_of.count; i++) types = s->combine->all_of.at[i]->effective_types;
+	for (unsigned i = 0; !types && s->combine && i < s->combine->all_of.count; i++)
+		types = s->combine->all_of.at[i]->effective_types;
 	if (types || !s->combine) return types;
 	const struct schema_list *alternatives = s->combine->any_of.count ? &s->combine->any_of : &s->combine->one_of;
 	for (unsigned i = 0; i < alternatives->count; i++) {
@@ -141,7 +142,8 @@ static void list_names(struct schema_compiler *c, struct schema *s)
 	for (unsigned i = 0; s->object && i < s->object->property_count; i++)
 		if (s->object->properties[i].schema) add_name(&list, s->object->properties[i].name);
 	add_names_of(&list, s->ref);
-	for (unsigned i = 0; s->combine && i < s->combine->all_of.count; i++) add_names_of(&list, s->combine->all_of.at[i]);
+	for (unsigned i = 0; s->combine && i < s->combine->all_of.count; i++)
+		add_names_of(&list, s->combine->all_of.at[i]);
 	add_names_of(&list, schema_only_alternative(s));
 	struct str *names = list.count ? arena_array(c->boot, list.count, sizeof *names) : NULL;
 	if (!names) return;
@@ -155,7 +157,8 @@ static void shape_list(struct schema_compiler *c, const struct schema_list *list
 /* What applies to the same value comes first; the finish has made sure that this ends. */
 static void shape(struct schema_compiler *c, const struct schema *seen)
 {
-	struct schema *s = seen && seen->node ? map_get(&c->done, str_span((const char *)&seen->node, sizeof seen->node)) : NULL;
+	struct schema *s =
+	    seen && seen->node ? map_get(&c->done, str_span((const char *)&seen->node, sizeof seen->node)) : NULL;
 	if (!s || s->shaped) return;
 	s->shaped = true;
 	shape(c, s->ref);

@@ -145,7 +145,7 @@ enum err contract_read_form(struct arena *a, struct str body, const struct json 
 		if (pair.n == 0) continue;
 		if (at < 0) at = (ptrdiff_t)pair.n;
 		bool ok = uri_decode(a, str_span(pair.p, (size_t)at), URI_FORM, &name) &&
-		    uri_decode(a, str_from(pair, (size_t)at + 1), URI_FORM, &value);
+			  uri_decode(a, str_from(pair, (size_t)at + 1), URI_FORM, &value);
 		if (a->overflow) return ERR_MEMORY;
 		if (!ok || !is_text(name) || !is_text(value) || name.n == 0 || map_get(&seen, name)) return ERR_SYNTAX;
 		if (!map_set(&seen, name, form)) return ERR_MEMORY;

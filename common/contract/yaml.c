@@ -47,13 +47,15 @@ static struct str scalar_text(const yaml_event_t *e)
 /* "1.5" and "-3", but also what only YAML takes for numbers: +1, 0x1F, 0o17, .5, 1., 012, .inf, .nan. */
 static bool looks_like_number(struct str s)
 {
-	static const struct str words[] = { STR(".inf"), STR(".Inf"), STR(".INF"), STR(".nan"), STR(".NaN"), STR(".NAN") };
+	static const struct str words[] = { STR(".inf"), STR(".Inf"), STR(".INF"), STR(".nan"), STR(".NaN"),
+		STR(".NAN") };
 	size_t i = s.n && (s.p[0] == '-' || s.p[0] == '+'), digits = 0;
 	for (size_t w = 0; w < ARRAY_LEN(words); w++)
 		if (str_eq(str_from(s, i), words[w])) return true;
 	if (s.n - i > 2 && s.p[i] == '0' && (s.p[i + 1] == 'x' || s.p[i + 1] == 'o')) {
 		for (i += 2; i < s.n; i++)
-			if (!((s.p[i] >= '0' && s.p[i] <= '9') || ((s.p[i] | 32) >= 'a' && (s.p[i] | 32) <= 'f'))) return false;
+			if (!((s.p[i] >= '0' && s.p[i] <= '9') || ((s.p[i] | 32) >= 'a' && (s.p[i] | 32) <= 'f')))
+				return false;
 		return true;
 	}
 	for (; i < s.n && ((s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '.'); i++) digits += s.p[i] != '.';
@@ -67,14 +69,16 @@ static bool looks_like_number(struct str s)
 	}
 	struct str head = s;
 	head.n = i;
-	bool several_dots = str_index(head, '.') >= 0 && str_index(str_from(head, (size_t)str_index(head, '.') + 1), '.') >= 0;
+	bool several_dots =
+	    str_index(head, '.') >= 0 && str_index(str_from(head, (size_t)str_index(head, '.') + 1), '.') >= 0;
 	return i == s.n && !several_dots; /* 1.2.3 is text */
 }
 
 static struct json *plain_scalar(struct reader *r, struct str s, size_t line)
 {
 	static const struct str nulls[] = { STR(""), STR("~"), STR("null"), STR("Null"), STR("NULL") };
-	static const struct str yes[] = { STR("true"), STR("True"), STR("TRUE") }, no[] = { STR("false"), STR("False"), STR("FALSE") };
+	static const struct str yes[] = { STR("true"), STR("True"), STR("TRUE") },
+				no[] = { STR("false"), STR("False"), STR("FALSE") };
 	struct decimal d;
 	for (size_t i = 0; i < ARRAY_LEN(nulls); i++)
 		if (str_eq(s, nulls[i])) return json_new_null(r->boot);
@@ -116,10 +120,14 @@ static struct str read_key(struct reader *r, const yaml_event_t *e, const struct
 		return STR_NONE;
 	}
 	struct str key = scalar_text(e);
-	if (e->data.scalar.anchor || e->data.scalar.tag) fail(r, line, "anchors and tags are not allowed");
-	else if (key.n == 0 || memchr(key.p, 0, key.n)) fail(r, line, "a key must not be empty");
-	else if (str_eq(key, STR("<<"))) fail(r, line, "merge keys are not allowed");
-	else if (map_get(seen, key)) fail(r, line, "duplicate key %.*s", STR_FMT(key));
+	if (e->data.scalar.anchor || e->data.scalar.tag)
+		fail(r, line, "anchors and tags are not allowed");
+	else if (key.n == 0 || memchr(key.p, 0, key.n))
+		fail(r, line, "a key must not be empty");
+	else if (str_eq(key, STR("<<")))
+		fail(r, line, "merge keys are not allowed");
+	else if (map_get(seen, key))
+		fail(r, line, "duplicate key %.*s", STR_FMT(key));
 	return r->failed ? STR_NONE : arena_str(r->boot, key);
 }
 
@@ -152,11 +160,16 @@ static struct json *read_value(struct reader *r, const yaml_event_t *e, unsigned
 	if (e->type == YAML_MAPPING_START_EVENT) marked = e->data.mapping_start.anchor || e->data.mapping_start.tag;
 	if (marked) return fail(r, line, "anchors and tags are not allowed");
 	if (e->type == YAML_ALIAS_EVENT) return fail(r, line, "aliases are not allowed");
-	if (e->type == YAML_SCALAR_EVENT) v = read_scalar(r, e, line);
-	else if (depth == 0) return fail(r, line, "is nested too deeply");
-	else if (e->type == YAML_SEQUENCE_START_EVENT) v = read_sequence(r, depth - 1);
-	else if (e->type == YAML_MAPPING_START_EVENT) v = read_mapping(r, depth - 1);
-	else return fail(r, line, "YAML: unexpected end");
+	if (e->type == YAML_SCALAR_EVENT)
+		v = read_scalar(r, e, line);
+	else if (depth == 0)
+		return fail(r, line, "is nested too deeply");
+	else if (e->type == YAML_SEQUENCE_START_EVENT)
+		v = read_sequence(r, depth - 1);
+	else if (e->type == YAML_MAPPING_START_EVENT)
+		v = read_mapping(r, depth - 1);
+	else
+		return fail(r, line, "YAML: unexpected end");
 	json_set_line(v, (unsigned)line);
 	if (!v) fail(r, line, "does not fit the memory");
 	return v;
@@ -173,8 +186,10 @@ static struct json *read_document(struct reader *r)
 		if (!next_event(r, &e)) return NULL;
 		size_t line = e.start_mark.line + 1;
 		yaml_event_type_t want = i < 2 ? before[i] : i > 2 ? after[i - 3] : e.type;
-		if (e.type != want) fail(r, line, "%s", i < 2 ? "the file is empty" : "must be one document only");
-		else if (i == 2) root = read_value(r, &e, JSON_DEPTH_MAX);
+		if (e.type != want)
+			fail(r, line, "%s", i < 2 ? "the file is empty" : "must be one document only");
+		else if (i == 2)
+			root = read_value(r, &e, JSON_DEPTH_MAX);
 		yaml_event_delete(&e);
 	}
 	return r->failed ? NULL : root;

@@ -9,6 +9,7 @@
  * No anchors, aliases, tags, merge keys or duplicate keys; numbers as JSON writes them; at most JSON_DEPTH_MAX deep.
  * Fails: ERR_CONFIG with "name:line: text" in `report`.
  */
-MUST_USE enum err yaml_read(struct arena *boot, struct str text, const char *name, const struct json **out, struct buf *report);
+MUST_USE enum err yaml_read(
+    struct arena *boot, struct str text, const char *name, const struct json **out, struct buf *report);
 
 #endif
