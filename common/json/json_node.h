@@ -29,6 +29,12 @@ static inline const struct json *json_of(const cJSON *node)
 
 /** Checks the whole text against the grammar and our limits; iterative parsers behind it may trust it. */
 MUST_USE enum err json_scan(struct str text, unsigned depth_max, struct json_error *error);
+/** True for the bytes that numbers are made of. */
+static inline bool json_is_number_byte(char c)
+{
+	return (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '+' || (c | 32) == 'e';
+}
+
 /** End of the string literal that starts at `at` in scanned text: behind its closing quote. */
 size_t json_scan_string_end(struct str text, size_t at);
 

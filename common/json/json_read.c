@@ -130,7 +130,7 @@ static bool walk_array(struct walk *w, cJSON *v)
 static bool walk_number(struct walk *w, cJSON *v)
 {
 	size_t start = w->at;
-	while (w->at < w->text.n && w->text.p[w->at] && strchr("+-.0123456789eE", w->text.p[w->at])) w->at++;
+	while (w->at < w->text.n && json_is_number_byte(w->text.p[w->at])) w->at++;
 	if (!isfinite(v->valuedouble)) return walk_fail(w, ERR_MALFORMED_JSON, "number", start);
 	char *literal = arena_alloc(w->arena, w->at - start + 1);
 	if (!literal) return walk_fail(w, ERR_MEMORY, "memory", start);

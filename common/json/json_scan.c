@@ -108,7 +108,7 @@ static bool scan_number(struct scan *s)
 {
 	size_t start = s->at;
 	struct decimal d;
-	while (s->at < s->n && s->p[s->at] && strchr("+-.0123456789eE", s->p[s->at])) s->at++;
+	while (s->at < s->n && json_is_number_byte(s->p[s->at])) s->at++;
 	return decimal_parse(str_span(s->p + start, s->at - start), &d) || fail_at(s, "number", start);
 }
 
@@ -193,7 +193,13 @@ enum err json_scan(struct str text, unsigned depth_max, struct json_error *error
 
 size_t json_scan_string_end(struct str text, size_t at)
 {
-	for (at++; text.p[at] != '"'; at++)
-		if (text.p[at] == '\\') at++;
-	return at + 1;
+	size_t start = at + 1;
+	for (;;) {
+		const char *quote = memchr(text.p + at + 1, '"', text.n - at - 1);
+		CHECK(quote != NULL);
+		at = (size_t)(quote - text.p);
+		size_t slashes = 0;
+		while (at - slashes > start && text.p[at - slashes - 1] == '\\') slashes++;
+		if (slashes % 2 == 0) return at + 1;
+	}
 }
