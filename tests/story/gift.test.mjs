@@ -46,7 +46,7 @@ test('login, gift, payment, public page, totals, refund', async () => {
 	assert.ok(!others.json.items.some((gift) => gift.public_code === given.json.public_code), 'rows of others stay hidden');
 
 	const after = (await platform.client.get('/v1/public/summary')).json;
-	assert.equal(after.raised_fen - before.raised_fen, 8800);
+	assert.equal(after.received_fen - before.received_fen, 8800);
 
 	const refund = await platform.client.post(`/v1/gifts/${given.json.id}/refunds`, { amount_fen: 800, reason: '重复捐赠' },
 		{ ...await people.headers('staff:finance'), 'idempotency-key': randomUUID() });

@@ -1,20 +1,20 @@
 -- Demo city: campaigns with real places of Zhaoqing and gifts of invented people, dated over the last year.
 -- Runs as the schema's owner on a fresh schema; psql variable `gifts` says how many (5000). The same run makes the same data, relative to
 -- today. Triggers that forbid writing history are off meanwhile; those that check sums are not: the commit is the proof.
--- Names of NAMED donors are sealed with keys that never existed, as if these people had been erased since.
+-- Helpers are ordinary objects dropped at the end: the owner may make no temporary ones. Names of NAMED donors are sealed with keys that never existed, as if these people had been erased since.
 \set ON_ERROR_STOP 1
 begin;
-set local search_path = donations, pg_temp;
+set local search_path = donations;
 set local timezone = 'Asia/Shanghai';
 select gift_partitions_ensure((current_date - interval '13 months')::date, (current_date + interval '3 months')::date);
 alter table campaign disable trigger user;
 alter table gift disable trigger gift_guard;
 
-create temp table plan (
+create table demo_plan (
 	n int primary key, unit text, title text, purpose text, beneficiaries text, use_plan text, goal_yuan bigint, state text,
 	starts int, ends int, weight int, emergency boolean
-) on commit drop;
-insert into plan values
+);
+insert into demo_plan values
 (1,'4412','守护心跳：公共场所自动体外除颤器配置','在全市车站、学校、广场和景区配置自动体外除颤器并培训使用者','全市居民与来肇游客','每台设备约 18000 元，含箱体、巡检和三年耗材；余款用于救护培训',1800000,'OPEN',-210,160,12,false),
 (2,'4412','肇庆市重特大疾病人道救助','帮助患白血病、先天性心脏病等重特大疾病的困难家庭','本市户籍或常住的困难患病家庭','按病种与家庭情况给予 5000 至 30000 元救助，名单经公示',3000000,'OPEN',-340,200,14,false),
 (3,'4412','西江流域防汛救灾备灾物资','为西江沿岸镇街储备家庭箱、棉被、帐篷和冲锋舟','西江、贺江沿岸受灾群众','采购家庭箱 3000 个、棉被 5000 床，分存于市和县级备灾仓库',2600000,'OPEN',-180,90,10,false),
@@ -41,16 +41,16 @@ insert into plan values
 (24,'4412','肇庆市红十字应急救援队能力建设','九支救援队的装备更新与联合演练','全市可能受灾的群众','搜救、供水、赈济、通讯四类装备及两次联合演练',1500000,'FILED',15,260,0,false),
 (25,'4412/441225','封开县博爱卫生站改造','改造村卫生站的急救与冷链设施','封开县莲都镇、杏花镇村民','每站约 50000 元',250000,'DRAFT',40,300,0,false);
 
-create temp table campaign_demo on commit drop as
+create table demo_campaign as
 select p.*, md5('campaign ' || n)::uuid as seed, current_date + p.starts as starts_on, current_date + p.ends as ends_on,
        (current_date + p.starts - case when p.emergency then 0 else 25 end)::timestamptz + interval '9 hours' as created_at,
        (current_date + p.starts)::timestamptz + interval '9 hours 30 minutes' as opened_at,
        case when p.state in ('CLOSED', 'REPORTED') then (current_date + p.ends)::timestamptz + interval '18 hours' end as closed_at,
        case when p.state = 'REPORTED' then (current_date + p.ends)::timestamptz + interval '45 days' end as reported_at,
        case p.state when 'DRAFT' then 1 when 'FILED' then 2 when 'OPEN' then 3 when 'CLOSED' then 4 else 5 end as version
-from plan p;
-alter table campaign_demo add id uuid;
-update campaign_demo set id = (overlay(uuid7_floor(created_at)::text placing '7' || substr(md5(n::text), 1, 3) || '-8' || substr(md5(n::text), 4, 3) || '-'
+from demo_plan p;
+alter table demo_campaign add id uuid;
+update demo_campaign set id = (overlay(uuid7_floor(created_at)::text placing '7' || substr(md5(n::text), 1, 3) || '-8' || substr(md5(n::text), 4, 3) || '-'
 	|| substr(md5(n::text), 7, 12) from 15))::uuid;
 
 insert into campaign (id, organization, title, summary, contact_phone, purpose, starts_on, ends_on, area, person_in_charge, office_address,
@@ -69,21 +69,21 @@ select id, unit, title, purpose || '。', '0758-2' || lpad((200000 + n * 317)::t
        emergency, goal_yuan * 100, 100, 100000000, state, version, created_at, coalesce(reported_at, closed_at, case when state = 'OPEN' then opened_at end, created_at),
        case when state in ('OPEN', 'CLOSED', 'REPORTED') then opened_at end, closed_at, case when closed_at is not null then '活动期满' end,
        reported_at, case when reported_at is not null then '款项已按方案使用完毕，明细随捐赠公示。' end
-from campaign_demo
+from demo_campaign
 order by n;
 
 insert into campaign_event (campaign_id, version, state, changed, recorded_at)
 select c.id, v, (array['DRAFT','FILED','OPEN','CLOSED','REPORTED'])[v], array['state'],
        case v when 1 then c.created_at when 2 then c.created_at + interval '3 days' when 3 then c.opened_at when 4 then c.closed_at else c.reported_at end
-from campaign_demo c, generate_series(1, c.version) v
+from demo_campaign c, generate_series(1, c.version) v
 order by 5;
 
 -- ── gifts ──
-create function pg_temp.dice(p_seed text, p_sides int) returns int language sql immutable as $$
+create function demo_dice(p_seed text, p_sides int) returns int language sql immutable as $$
 	select (('x' || substr(md5(p_seed), 1, 8))::bit(32)::bigint % p_sides)::int
 $$;
 -- As id_public_code: fifteen symbols and their check symbol (Luhn modulo 32).
-create function pg_temp.code(p_seed text) returns text language plpgsql immutable as $$
+create function demo_code(p_seed text) returns text language plpgsql immutable as $$
 declare
 	symbols text := '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 	hash bytea := decode(md5(p_seed), 'hex');
@@ -100,64 +100,66 @@ begin
 	return result || substr(symbols, (32 - total % 32) % 32 + 1, 1);
 end $$;
 
-create temp table lot on commit drop as -- a campaign as often as its weight says
+create table demo_lot as -- a campaign as often as its weight says
 select row_number() over (order by n, i) - 1 as at, id, opened_at, coalesce(closed_at, now() - interval '1 hour') as until, unit
-from campaign_demo, generate_series(1, weight) i;
+from demo_campaign, generate_series(1, weight) i;
 
-create temp table gift_demo on commit drop as
+create table demo_gift as
 select i, l.id as campaign_id,
-       l.opened_at + (l.until - l.opened_at) * (pg_temp.dice('when' || i, 1000000) / 1000000.0) as at,
-       (overlay(md5('donor' || pg_temp.dice('who' || i, 1800)) placing '7' from 13 for 1))::uuid as donor,
-       case when pg_temp.dice('fate' || i, 100) < 84 then 'PAID' when pg_temp.dice('fate' || i, 100) < 93 then 'CLOSED'
-            when pg_temp.dice('fate' || i, 100) < 97 then 'REFUNDED' else 'PARTIALLY_REFUNDED' end as fate,
-       100 * (array[1, 5, 10, 10, 20, 20, 50, 50, 50, 66, 88, 100, 100, 100, 200, 200, 300, 500, 500, 1000, 2000, 5000, 10000])[1 + pg_temp.dice('sum' || i, 23)] as amount_fen,
-       case when pg_temp.dice('how' || i, 10) = 0 then 'BANK_TRANSFER' else 'WECHAT_JSAPI' end as channel,
-       (array['ANONYMOUS', 'ANONYMOUS', 'ALIAS', 'NAMED', 'NAMED'])[1 + pg_temp.dice('face' || i, 5)] as disclosure,
-       (array['西江边的风', '小草', '七星岩下', '一位老兵', '鼎湖山人', '阿明', '豆豆妈妈', '端砚', '星湖夜色', '好心人', '山里娃', '路过的人'])[1 + pg_temp.dice('alias' || i, 12)] as alias,
-       (array['张**', '李*', '陈**', '梁**', '黄*', '罗**', '林**', '谢*', '冯**', '莫**', '欧**', '何**', '邓*', '温**'])[1 + pg_temp.dice('name' || i, 14)] as masked,
-       (array[null, null, null, '加油', '尽一点心意', '愿平安', '一切都会好起来', '支持家乡', '感谢红十字会', '祝早日康复', '众人拾柴火焰高'])[1 + pg_temp.dice('word' || i, 11)] as message
+       l.opened_at + (l.until - l.opened_at) * (demo_dice('when' || i, 1000000) / 1000000.0) as at,
+       (overlay(md5('donor' || demo_dice('who' || i, 1800)) placing '7' from 13 for 1))::uuid as donor,
+       case when demo_dice('fate' || i, 100) < 84 then 'PAID' when demo_dice('fate' || i, 100) < 93 then 'CLOSED'
+            when demo_dice('fate' || i, 100) < 97 then 'REFUNDED' else 'PARTIALLY_REFUNDED' end as fate,
+       100 * (array[1, 5, 10, 10, 20, 20, 50, 50, 50, 66, 88, 100, 100, 100, 200, 200, 300, 500, 500, 1000, 2000, 5000, 10000])[1 + demo_dice('sum' || i, 23)] as amount_fen,
+       case when demo_dice('how' || i, 10) = 0 then 'BANK_TRANSFER' else 'WECHAT_JSAPI' end as channel,
+       (array['ANONYMOUS', 'ANONYMOUS', 'ALIAS', 'NAMED', 'NAMED'])[1 + demo_dice('face' || i, 5)] as disclosure,
+       (array['西江边的风', '小草', '七星岩下', '一位老兵', '鼎湖山人', '阿明', '豆豆妈妈', '端砚', '星湖夜色', '好心人', '山里娃', '路过的人'])[1 + demo_dice('alias' || i, 12)] as alias,
+       (array['张**', '李*', '陈**', '梁**', '黄*', '罗**', '林**', '谢*', '冯**', '莫**', '欧**', '何**', '邓*', '温**'])[1 + demo_dice('name' || i, 14)] as masked,
+       (array[null, null, null, '加油', '尽一点心意', '愿平安', '一切都会好起来', '支持家乡', '感谢红十字会', '祝早日康复', '众人拾柴火焰高'])[1 + demo_dice('word' || i, 11)] as message
 from generate_series(1, :gifts) i
-join lot l on l.at = pg_temp.dice('lot' || i, (select count(*)::int from lot));
-alter table gift_demo add id uuid, add code text, add paid_at timestamptz, add back_fen bigint;
-update gift_demo set code = pg_temp.code('gift' || i), at = date_trunc('milliseconds', at),
-	paid_at = case when fate <> 'CLOSED' then least(date_trunc('second', at + interval '5 seconds' + interval '1 second' * pg_temp.dice('pay' || i, 90)), now()) end,
+join demo_lot l on l.at = demo_dice('lot' || i, (select count(*)::int from demo_lot));
+alter table demo_gift add id uuid, add code text, add paid_at timestamptz, add back_fen bigint;
+update demo_gift set code = demo_code('gift' || i), at = date_trunc('milliseconds', at),
+	paid_at = case when fate <> 'CLOSED' then least(date_trunc('second', at + interval '5 seconds' + interval '1 second' * demo_dice('pay' || i, 90)), now()) end,
 	back_fen = case fate when 'REFUNDED' then amount_fen when 'PARTIALLY_REFUNDED' then greatest(amount_fen / 2, 50) else 0 end;
-update gift_demo set id = (overlay(uuid7_floor(at)::text placing '7' || substr(md5('gift' || i), 1, 3) || '-8' || substr(md5('gift' || i), 4, 3) || '-'
+update demo_gift set id = (overlay(uuid7_floor(at)::text placing '7' || substr(md5('gift' || i), 1, 3) || '-8' || substr(md5('gift' || i), 4, 3) || '-'
 	|| substr(md5('gift' || i), 7, 12) from 15))::uuid;
 
 insert into gift (id, public_code, campaign_id, donor, amount_fen, refunded_fen, channel, state, disclosure, created_at, paid_at, shown_name, message, real_name, key_id)
 select id, code, campaign_id, donor, amount_fen, back_fen, channel, fate, disclosure, at, paid_at,
        case disclosure when 'ALIAS' then alias when 'NAMED' then masked end, message,
        case when disclosure = 'NAMED' then '\x00'::bytea end, case when disclosure = 'NAMED' then donor end
-from gift_demo order by at;
+from demo_gift order by at;
 insert into pay_order (out_trade_no, gift_id, campaign_id, amount_fen, channel, state, expires_at, next_check_at, paid_at, prepay_id, transaction_id)
 select code, id, campaign_id, amount_fen, channel, case when fate = 'CLOSED' then 'CLOSED' else 'PAID' end,
        at + case channel when 'BANK_TRANSFER' then interval '30 days' else interval '30 minutes' end, at + interval '1 minute', paid_at,
        case channel when 'WECHAT_JSAPI' then 'wxdemo' || code end,
        case when paid_at is not null then case channel when 'BANK_TRANSFER' then 'bank:DEMO' || lpad(i::text, 8, '0') else '42000demo' || lpad(i::text, 12, '0') end end
-from gift_demo order by at;
+from demo_gift order by at;
 insert into gift_public (public_code, gift_id, campaign_id, amount_fen, refunded_fen, paid_at, channel, shown_name, message)
 select code, id, campaign_id, amount_fen, back_fen, paid_at, channel, case disclosure when 'ALIAS' then alias when 'NAMED' then masked end, message
-from gift_demo where paid_at is not null order by paid_at;
+from demo_gift where paid_at is not null order by paid_at;
 
-create temp table refund_demo on commit drop as
-select g.*, (overlay(id::text placing 'f' from 36))::uuid as refund_id, least(paid_at + interval '1 day' * (1 + pg_temp.dice('back' || i, 20)), now()) as back_at
-from gift_demo g where back_fen > 0;
+create table demo_refund as
+select g.*, (overlay(id::text placing 'f' from 36))::uuid as refund_id, least(paid_at + interval '1 day' * (1 + demo_dice('back' || i, 20)), now()) as back_at
+from demo_gift g where back_fen > 0;
 insert into refund (id, out_refund_no, out_trade_no, gift_id, amount_fen, reason, requested_by, bank_reference, created_at, next_check_at)
 select refund_id, 'R' || replace(refund_id::text, '-', ''), code, id, back_fen, '捐赠人误操作，申请退回', '00000000-0000-7000-8000-000000000000',
        case channel when 'BANK_TRANSFER' then 'DEMO-BACK-' || i end, back_at, back_at
-from refund_demo order by back_at;
+from demo_refund order by back_at;
 update refund r set state = 'SUCCESS', finished_at = d.back_at, provider_refund_id = case when d.channel = 'WECHAT_JSAPI' then '50000demo' || lpad(d.i::text, 12, '0') end
-from refund_demo d where d.refund_id = r.id;
+from demo_refund d where d.refund_id = r.id;
 
 insert into money_entry (gift_id, campaign_id, refund_id, amount_fen, kind, occurred_at, recorded_at)
 select gift_id, campaign_id, refund_id, amount_fen, kind, at, at
-from (select id as gift_id, campaign_id, null::uuid as refund_id, amount_fen::bigint, 'PAYMENT' as kind, paid_at as at from gift_demo where paid_at is not null
+from (select id as gift_id, campaign_id, null::uuid as refund_id, amount_fen::bigint, 'PAYMENT' as kind, paid_at as at from demo_gift where paid_at is not null
       union all
-      select id, campaign_id, refund_id, -back_fen, 'REFUND', back_at from refund_demo) e
+      select id, campaign_id, refund_id, -back_fen, 'REFUND', back_at from demo_refund) e
 order by at;
 
 set constraints all immediate;
+drop table demo_plan, demo_campaign, demo_lot, demo_gift, demo_refund;
+drop function demo_dice, demo_code;
 alter table campaign enable trigger user;
 alter table gift enable trigger gift_guard;
 do $$

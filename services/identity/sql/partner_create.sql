@@ -1,15 +1,10 @@
 -- shape: one
 -- tx: write
-with made as (
-    insert into partner (id, client_id, name, organization, contact, created_by)
-    values (:new.id::uuid, coalesce(:body.client_id::text, 'p-' || right(:new.id::uuid::text, 12)), :body.name::text, coalesce(:body.organization::text, :identity.organization::text),
-            :body.contact::text, :identity.subject::uuid)
-    returning id, client_id, name, organization, contact, state, created_at
-), scopes as (
-    insert into partner_scope (partner_id, scope)
-    select made.id, x.scope from made, (select distinct scope from json_array_elements_text(:body.scopes::json) v (scope)) x
-    returning scope
+with wanted as (
+    select array_agg(distinct scope order by scope) as scopes from json_array_elements_text(:body.scopes::json) v (scope)
 )
-select id, client_id, name, organization, contact, state, (select coalesce(json_agg(scope order by scope), '[]') from scopes) as scopes,
-       created_at, '/v1/partners/' || id as "!location"
-from made
+select made.id, made.client_id, made.name, made.organization, made.contact, made.state, array_to_json(wanted.scopes) as scopes,
+       made.created_at, '/v1/partners/' || made.id as "!location"
+from wanted,
+     partner_add(:new.id::uuid, coalesce(:body.client_id::text, 'p-' || right(:new.id::uuid::text, 12)), :body.name::text,
+         coalesce(:body.organization::text, :identity.organization::text), :body.contact::text, wanted.scopes, :identity.subject::uuid) made
