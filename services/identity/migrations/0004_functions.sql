@@ -346,6 +346,22 @@ language sql stable security definer set search_path = identity, pg_temp as $$
 	where k.secret_sha256 = p_sha256 and k.kind = 'api_key' and k.revoked_at is null and k.expires_at > now() and p.state = 'ACTIVE'
 $$;
 
+-- A partner of the caller's unit (or one below) with its scopes.
+create function partner_add(p_id uuid, p_client_id text, p_name text, p_organization text, p_contact text, p_scopes text[], p_actor uuid)
+	returns partner
+language plpgsql security definer set search_path = identity, pg_temp as $$
+declare
+	made partner;
+begin
+	if current_kind() <> 'staff' or not in_my_organization(p_organization) then
+		raise insufficient_privilege;
+	end if;
+	insert into partner (id, client_id, name, organization, contact, created_by)
+	values (p_id, p_client_id, p_name, p_organization, p_contact, p_actor) returning * into made;
+	insert into partner_scope (partner_id, scope) select distinct p_id, x from unnest(p_scopes) x;
+	return made;
+end $$;
+
 -- ── one's own account ──
 create function me_update(p_kind text, p_subject uuid, p_display_name text, p_language text) returns boolean
 language plpgsql security definer set search_path = identity, pg_temp as $$

@@ -33,14 +33,11 @@ grant update (revoked_at, revoked_by) on staff_grant to yg_identity;
 alter table partner enable row level security;
 create policy partner_own on partner for select using (current_kind() = 'partner' and id = current_subject());
 create policy partner_unit_read on partner for select using (current_kind() = 'staff' and in_my_organization(organization));
-create policy partner_unit_insert on partner for insert with check (current_kind() = 'staff' and in_my_organization(organization));
 grant select on partner to yg_identity;
-grant insert (id, client_id, name, organization, contact, created_by) on partner to yg_identity;
 
 alter table partner_scope enable row level security;
 create policy partner_scope_read on partner_scope for select using (exists (select from partner p where p.id = partner_id));
-create policy partner_scope_insert on partner_scope for insert with check (current_kind() = 'staff');
-grant select, insert on partner_scope to yg_identity;
+grant select on partner_scope to yg_identity;
 
 alter table partner_key enable row level security;
 create policy partner_key_read on partner_key for select using (current_kind() = 'staff' and exists (select from partner p where p.id = partner_id));
@@ -59,7 +56,7 @@ grant select (id, kind, subject, client, organization, device, network, created_
 grant select on signing_key_live, revocation to yg_identity;
 
 revoke execute on all functions in schema identity from public;
-grant execute on function refuse, current_subject, current_kind, in_my_organization, staff_before_update, partner_scope_check,
+grant execute on function refuse, current_subject, current_kind, in_my_organization, staff_before_update,
 	event_add, signing_key_add, session_revoke, citizen_sign_in, citizen_openid_find, throttle_charge, staff_find, staff_sign_in, refresh_find, refresh_rotate,
-	refresh_revoke, session_is_live, partner_find, api_key_find, me_update, citizen_phone_bind, totp_enrol, totp_pending, totp_confirm,
+	refresh_revoke, session_is_live, partner_find, partner_add, api_key_find, me_update, citizen_phone_bind, totp_enrol, totp_pending, totp_confirm,
 	staff_bootstrap, identity_prune to yg_identity;
