@@ -66,6 +66,7 @@ enum next login_check(struct request *r)
 		request_retry_after(r, (int)wait_s);
 		return request_fail(r, ERR_ACCOUNT_LOCKED, NULL);
 	}
+	request_set(r, "flow.charged_all", request_column_at(r, 0, 0, "charged_all"));
 	if (request_rows_at(r, 1)) {
 		s->principal.subject = request_column_at(r, 1, 0, "id");
 		s->is_active = str_eq(request_column_at(r, 1, 0, "state"), STR("ACTIVE"));

@@ -194,11 +194,11 @@ language sql immutable as $$
 	select make_interval(secs => p_schedule[least(greatest(p_failures, 0), cardinality(p_schedule) - 1) + 1])
 $$;
 
--- Charges an attempt before its password is looked at, so that attempts made at the same moment count too. Gives the seconds to wait;
--- 0: go on. A blocked attempt is not charged. From a network the person has used, only (username, network) counts: the other two
+-- Charges an attempt before its password is looked at, so that attempts made at the same moment count too. Gives the seconds to wait
+-- (0: go on) and whether all three buckets were charged. A blocked attempt is not charged. From a network the person has used, only (username, network) counts: the other two
 -- are what strangers can fill. The schedules (seconds to wait after the nth failure) are rules.c's.
 create function throttle_charge(p_username text, p_pair text, p_user text, p_network text, p_pair_schedule integer[],
-	p_user_schedule integer[], p_network_schedule integer[]) returns integer
+	p_user_schedule integer[], p_network_schedule integer[], out o_wait_s integer, out o_all boolean)
 language plpgsql security definer set search_path = identity, pg_temp as $$
 declare
 	v_known boolean := exists (select from known_network k join staff s on s.id = k.staff_id
@@ -213,8 +213,10 @@ begin
 		select * into t from throttle where bucket = b.bucket for update;
 		v_wait := greatest(v_wait, t.blocked_until - now());
 	end loop;
-	if v_wait > interval '0' then
-		return ceil(extract(epoch from v_wait))::integer;
+	o_all := not v_known;
+	o_wait_s := ceil(extract(epoch from greatest(v_wait, interval '0')))::integer;
+	if o_wait_s > 0 then
+		return;
 	end if;
 	update throttle k
 	set failures = f.n, last_at = now(), blocked_until = now() + schedule_at(f.schedule, f.n)
@@ -224,7 +226,6 @@ begin
 	      join throttle t1 on t1.bucket = v.bucket
 	      where v.nth = 1 or not v_known) f
 	where k.bucket = f.bucket;
-	return 0;
 end $$;
 
 create function staff_find(p_username text) returns table (id uuid, state text, password_sealed bytea, totp_state text, totp_sealed bytea,
@@ -242,7 +243,7 @@ $$;
 -- The last word: takes the attempt's charge back, uses the time step up, opens the session. False: the code was used before, or the
 -- account was disabled in between.
 create function staff_sign_in(p_staff uuid, p_totp_step bigint, p_session uuid, p_organization text, p_sha256 bytea, p_network_shown text,
-	p_device text, p_pair text, p_user text, p_network text) returns boolean
+	p_device text, p_all boolean, p_pair text, p_user text, p_network text) returns boolean
 language plpgsql security definer set search_path = identity, pg_temp as $$
 begin
 	update staff set totp_last_step = coalesce(p_totp_step, totp_last_step)
@@ -251,8 +252,10 @@ begin
 		return false;
 	end if;
 	delete from throttle where bucket = p_pair;
-	update throttle set failures = greatest(failures - 1, 0), blocked_until = null where bucket = p_user;
-	update throttle set failures = greatest(failures - 1, 0), blocked_until = null where bucket = p_network;
+	if p_all then -- one's own success takes back one's own charge, never a stranger's
+		update throttle set failures = greatest(failures - 1, 0), blocked_until = null where bucket = p_user;
+		update throttle set failures = greatest(failures - 1, 0), blocked_until = null where bucket = p_network;
+	end if;
 	insert into known_network (staff_id, network) values (p_staff, p_network)
 	on conflict (staff_id, network) do update set last_ok_at = now();
 	perform session_open(p_session, 'staff', p_staff, 'staff-console', p_organization, p_sha256, p_network_shown, p_device);
