@@ -40,7 +40,7 @@ test('SIGTERM finishes what is in flight and takes nothing new', async () => {
 });
 
 test('a contract without its upstream does not start', async () => {
-	await assert.rejects(startEdge({ YG_UPSTREAMS: 'identity=unix:/nowhere' }));
+	await assert.rejects(startEdge({ YG_UPSTREAMS: 'identity=unix:/nowhere' }), /code 78[^]*echo_get: no upstream for service echo/);
 });
 
 test('workers share the port, and one that dies is replaced', async () => {

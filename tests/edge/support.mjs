@@ -57,11 +57,11 @@ export async function startEdge(env = {}) {
 		rmSync(dir, { recursive: true });
 		return exited;
 	};
-	await until(async () => {
-		if (edge.exited) throw new Error('ended');
-		return (await edge.private('/readyz')).status === 200;
-	}).catch((e) => { console.error(edge.log); edge.process.kill('SIGKILL'); throw e; });
-	return edge;
+	const ready = await until(async () => edge.exited || (await edge.private('/readyz')).status === 200).catch(() => false);
+	if (ready === true) return edge;
+	edge.process.kill('SIGKILL');
+	const { code, signal } = await edge.stop();
+	throw new Error(`the gateway did not start: code ${code}, signal ${signal}\n${edge.log}`);
 }
 
 export function call(port, method, path, { headers = {}, body, agent } = {}) {
