@@ -1,5 +1,6 @@
 // The whole platform for a test: started and stopped by deploy/local/run in a folder of its own, on a port of its own.
 import { execFile, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -14,13 +15,20 @@ const SCRIPT = path.join(ROOT, 'deploy/local/run');
 const START_MS = 180000;
 const OUTPUT_MAX = 16 << 20;
 
-/** A port nobody listens on at this moment. */
-export function freePort() {
-	return new Promise((done, fail) => {
-		const probe = net.createServer();
-		probe.once('error', fail);
-		probe.listen(0, '127.0.0.1', () => { const { port } = probe.address(); probe.close(() => done(port)); });
-	});
+const listens = (port) => new Promise((done) => {
+	const probe = net.createServer();
+	probe.once('error', () => done(true));
+	probe.listen(port, '127.0.0.1', () => probe.close(() => done(false)));
+});
+
+/** The first of ten ports that nobody listens on, below those that the kernel gives to outgoing connections. */
+export async function freePort() {
+	for (;;) {
+		const first = 12000 + 10 * randomInt(2000);
+		let taken = false;
+		for (let i = 0; i < 10 && !taken; i += 1) taken = await listens(first + i);
+		if (!taken) return first;
+	}
 }
 
 export class Platform {

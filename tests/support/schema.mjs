@@ -20,6 +20,8 @@ export function isPublicCode(text) {
 /* Formats of our own. One that is neither here nor in ajv-formats is an error when the contracts are read, never ignored. */
 const FORMATS = {
 	'public-code': { type: 'string', validate: isPublicCode },
+	'phone-cn': { type: 'string', validate: (text) => /^1[3-9][0-9]{9}$/.test(text) },
+	'decimal-int64': { type: 'string', validate: (text) => /^(?:0|-?[1-9][0-9]{0,18})$/.test(text) },
 	base64: { type: 'string', validate: (text) => /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text) },
 	base64url: { type: 'string', validate: (text) => /^[A-Za-z0-9_-]*$/.test(text) },
 };
