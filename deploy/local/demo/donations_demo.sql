@@ -136,8 +136,8 @@ select code, id, campaign_id, amount_fen, channel, case when fate = 'CLOSED' the
        case channel when 'WECHAT_JSAPI' then 'wxdemo' || code end,
        case when paid_at is not null then case channel when 'BANK_TRANSFER' then 'bank:DEMO' || lpad(i::text, 8, '0') else '42000demo' || lpad(i::text, 12, '0') end end
 from demo_gift order by at;
-insert into gift_public (public_code, gift_id, campaign_id, amount_fen, refunded_fen, paid_at, channel, shown_name, message)
-select code, id, campaign_id, amount_fen, back_fen, paid_at, channel, case disclosure when 'ALIAS' then alias when 'NAMED' then masked end, message
+insert into gift_public (public_code, gift_id, campaign_id, amount_fen, refunded_fen, paid_at, channel, campaign_title, shown_name, message)
+select code, id, campaign_id, amount_fen, back_fen, paid_at, channel, (select title from demo_campaign c where c.id = campaign_id), case disclosure when 'ALIAS' then alias when 'NAMED' then masked end, message
 from demo_gift where paid_at is not null order by paid_at;
 
 create table demo_refund as

@@ -93,6 +93,7 @@ create table gift_public (
 	refunded_fen bigint not null default 0,
 	paid_at timestamptz not null,
 	channel text not null,
+	campaign_title text, -- as it was called when the gift was paid: the look-up joins nothing
 	shown_name text,
 	message text,
 	primary key (public_code),

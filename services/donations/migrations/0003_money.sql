@@ -181,8 +181,10 @@ begin
 	update gift set state = 'PAID', paid_at = p_paid_at, late = o.state = 'CLOSED' where id = o.gift_id;
 	insert into money_entry (gift_id, campaign_id, amount_fen, kind, occurred_at)
 	values (o.gift_id, o.campaign_id, o.amount_fen, 'PAYMENT', p_paid_at);
-	insert into gift_public (public_code, gift_id, campaign_id, amount_fen, paid_at, channel, shown_name, message)
-	select public_code, id, campaign_id, amount_fen, paid_at, channel, shown_name, message from gift where id = o.gift_id;
+	insert into gift_public (public_code, gift_id, campaign_id, amount_fen, paid_at, channel, campaign_title, shown_name, message)
+	select g.public_code, g.id, g.campaign_id, g.amount_fen, g.paid_at, g.channel, c.title, g.shown_name, g.message
+	from gift g join campaign c on c.id = g.campaign_id
+	where g.id = o.gift_id;
 	insert into outbox (type, subject, payload)
 	values ('gift.paid', o.gift_id, json_build_object('gift_id', o.gift_id, 'campaign_id', o.campaign_id,
 		'amount_fen', o.amount_fen, 'paid_at', p_paid_at, 'late', o.state = 'CLOSED'));

@@ -1,8 +1,8 @@
 -- shape: one
 -- tx: read
 -- One gift, by anyone who has its code.
-select g.public_code, g.campaign_id as "campaign.id", c.title as "campaign.title", g.amount_fen, nullif(g.refunded_fen, 0) as refunded_fen,
+select g.public_code, g.campaign_id as "campaign.id", g.campaign_title as "campaign.title", g.amount_fen, nullif(g.refunded_fen, 0) as refunded_fen,
        coalesce(g.shown_name, '爱心人士') as donor_name, g.message, g.channel, g.paid_at,
        case when g.refunded_fen = 0 then 'PAID' when g.refunded_fen < g.amount_fen then 'PARTIALLY_REFUNDED' else 'REFUNDED' end as state
-from gift_public g join campaign c on c.id = g.campaign_id
+from gift_public g
 where g.public_code = :path.public_code::text
