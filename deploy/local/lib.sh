@@ -51,9 +51,16 @@ wait_for() {
 }
 
 pid_of() { cat "$VAR/pid/$1" 2>/dev/null; }
+# A process that has ended and waits to be reaped runs no more.
+running() {
+	local stat
+	{ read -r stat < "/proc/$1/stat"; } 2>/dev/null || return 1
+	stat=${stat##*) }
+	[ "${stat%% *}" != Z ]
+}
 alive() {
 	local pid
-	pid=$(pid_of "$1") && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null
+	pid=$(pid_of "$1") && [ -n "$pid" ] && running "$pid"
 }
 
 # The private ports beside YG_PORT.
