@@ -7,4 +7,4 @@ with target as (
     select :new.id::uuid, id, :body.role::text, coalesce(:body.organization::text, :identity.organization::text), :identity.subject::uuid from target
     returning id, staff_id, role, organization, granted_at
 )
-select id, staff_id, role, organization, granted_at from made
+select id, staff_id, role, organization, granted_at, '/v1/staff/' || staff_id as "!location" from made

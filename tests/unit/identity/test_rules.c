@@ -58,7 +58,8 @@ static void delays_never_fall(void **state)
 	(void)state;
 	for (int c = 0; c < THROTTLE_CLASS_COUNT; c++)
 		for (unsigned i = 0; i < 200; i++)
-			assert_true(throttle_delay_s((enum throttle_class)c, i) <= throttle_delay_s((enum throttle_class)c, i + 1));
+			assert_true(throttle_delay_s((enum throttle_class)c, i) <=
+				    throttle_delay_s((enum throttle_class)c, i + 1));
 }
 
 static void schedules_end_at_the_longest_delay(void **state)
@@ -139,7 +140,8 @@ static void units_without_a_grant_are_refused(void **state)
 	(void)state;
 	struct str organization, scopes;
 	assert_int_equal(grants_choose(&a, grants, 2, STR("4412"), &organization, &scopes), ERR_INSUFFICIENT_SCOPE);
-	assert_int_equal(grants_choose(&a, grants, 2, STR("4412/4412021"), &organization, &scopes), ERR_INSUFFICIENT_SCOPE); /* no prefix of a code */
+	assert_int_equal(grants_choose(&a, grants, 2, STR("4412/4412021"), &organization, &scopes),
+	    ERR_INSUFFICIENT_SCOPE); /* no prefix of a code */
 	assert_int_equal(grants_choose(&a, grants, 0, STR_NONE, &organization, &scopes), ERR_INSUFFICIENT_SCOPE);
 	assert_int_equal(grants_choose(&a, grants, 3, STR("4413"), &organization, &scopes), ERR_INSUFFICIENT_SCOPE);
 }
@@ -185,11 +187,12 @@ static void basic_credentials_are_read(void **state)
 static void bad_basic_credentials_are_refused(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "", "Basic", "Basic ", "Bearer aWQ6c2VjcmV0", "Basic !!", "Basic aWQ", "Basic aWQ=",
-		"Basic OnM=" /* :s */, "Basic aSU6cw==" /* i%:s */, "Basic aSVnZzpz" /* i%gg:s */, "Basic aSUwMDpz" /* i%00:s */,
-		"Basic aSVmZjpz" /* i%ff:s, not UTF-8 */ };
+	static const char *const bad[] = { "", "Basic", "Basic ", "Bearer aWQ6c2VjcmV0", "Basic !!", "Basic aWQ",
+		"Basic aWQ=", "Basic OnM=" /* :s */, "Basic aSU6cw==" /* i%:s */, "Basic aSVnZzpz" /* i%gg:s */,
+		"Basic aSUwMDpz" /* i%00:s */, "Basic aSVmZjpz" /* i%ff:s, not UTF-8 */ };
 	struct client_credentials c;
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) assert_int_not_equal(basic_auth_read(&a, str_of(bad[i]), &c), ERR_NONE);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_not_equal(basic_auth_read(&a, str_of(bad[i]), &c), ERR_NONE);
 	assert_int_not_equal(basic_auth_read(&a, STR_NONE, &c), ERR_NONE);
 }
 
