@@ -20,7 +20,7 @@ from generate_series(0, 99) j;
 with fresh as materialized (
 	select i, (5000000120000000 + i * 1000000000 + (999999 - i) * 10)::text as code, paid_at,
 	       (lpad(to_hex((extract(epoch from paid_at) * 1000)::bigint), 12, '0') || '7' || substr(md5(i::text), 1, 3) || '8' || substr(md5(i::text), 4, 15))::uuid as id,
-	       format('0197f3a0-0000-7000-8000-%s', 100000000000 + i % 100)::uuid as campaign_id, md5('donor' || i % 50000)::uuid as donor,
+	       format('0197f3a0-0000-7000-8000-%s', 100000000000 + i % 100)::uuid as campaign_id, format('第%s号募捐活动', i % 100) as title, md5('donor' || i % 50000)::uuid as donor,
 	       (100 + (i * 7919) % 100000)::bigint as amount_fen, case when i % 2 = 0 then '爱心' || i % 1000 end as alias,
 	       case when i % 3 = 0 then '愿大家平安健康，一切都会好起来' end as message
 	from (select n as i, now() - (:gifts - n) * (interval '20 days' / :gifts) as paid_at from generate_series(0::bigint, :gifts - 1) n) g
@@ -36,8 +36,8 @@ with fresh as materialized (
 	insert into money_entry (gift_id, campaign_id, amount_fen, kind, occurred_at)
 	select id, campaign_id, amount_fen, 'PAYMENT', paid_at from fresh order by i
 )
-insert into gift_public (public_code, gift_id, campaign_id, amount_fen, paid_at, channel, shown_name, message)
-select code, id, campaign_id, amount_fen, paid_at, 'WECHAT_JSAPI', alias, message from fresh order by i;
+insert into gift_public (public_code, gift_id, campaign_id, campaign_title, amount_fen, paid_at, channel, shown_name, message)
+select code, id, campaign_id, title, amount_fen, paid_at, 'WECHAT_JSAPI', alias, message from fresh order by i;
 
 alter table campaign enable trigger campaign_before_insert;
 alter table gift enable trigger gift_guard;
