@@ -22,12 +22,12 @@ static enum next settle_payment(struct request *r, const struct wechat_pay_event
 	if (wechat_pay_read_transaction(&d->pay, e->resource, &t) != ERR_NONE)
 		return request_refuse(r, "notification-unreadable", "transaction");
 	if (!t.ours) return request_refuse(r, "notification-foreign", NULL);
-	if (t.state != TRADE_SUCCESS) return request_query(r, "notification_other");
+	if (t.state != TRADE_SUCCESS) return request_try_query(r, "notification_other");
 	request_set(r, "flow.out_trade_no", t.out_trade_no);
 	request_set(r, "flow.transaction_id", t.transaction_id);
 	request_set_i64(r, "flow.amount_fen", t.total_fen);
 	request_set(r, "flow.at", t.success_time);
-	return request_query(r, "notification_payment");
+	return request_try_query(r, "notification_payment");
 }
 
 static enum next settle_refund(struct request *r, const struct wechat_pay_event *e)
@@ -42,7 +42,7 @@ static enum next settle_refund(struct request *r, const struct wechat_pay_event 
 	request_set(r, "flow.state", f.state);
 	request_set_i64(r, "flow.amount_fen", f.refund_fen);
 	request_set(r, "flow.at", f.success_time);
-	return request_query(r, "notification_refund");
+	return request_try_query(r, "notification_refund");
 }
 
 enum next notify_verify(struct request *r)
@@ -65,11 +65,15 @@ enum next notify_verify(struct request *r)
 	request_set(r, "flow.event_type", event.type);
 	request_set(r, "flow.serial", s.serial);
 	request_set(r, "flow.body", hex_bytea(a, body));
-	if (!event.resource) return request_query(r, "notification_other");
+	if (!event.resource) return request_try_query(r, "notification_other");
 	return event.is_refund ? settle_refund(r, &event) : settle_payment(r, &event);
 }
 
 enum next notify_answer(struct request *r)
 {
+	if (request_outcome(r) != ERR_NONE) {
+		log_line(LOG_WARN, "notification not kept", "%s", err_info(request_outcome(r))->name);
+		return request_fail(r, ERR_UNAVAILABLE, NULL); /* WeChat sends it again */
+	}
 	return request_answer_raw(r, 204, STR_NONE, STR_NONE);
 }

@@ -8,8 +8,8 @@ create table campaign_total (
 	refund_count bigint not null default 0
 );
 
--- One row. Entries with seq <= folded are in campaign_total. `pending` was the last number drawn at some moment, and every
--- transaction that could have drawn one up to it had an id below `pending_xid`: once those have ended, nothing can appear below `pending`.
+-- One row. Entries with seq <= folded are in campaign_total. `pending` is the last number that was drawn at some moment; every
+-- transaction that drew one up to it has an id below `pending_xid`. Once those have ended, nothing can appear below `pending`.
 create table fold_state (
 	one boolean primary key default true constraint fold_state_one check (one),
 	folded bigint not null default 0,
@@ -18,41 +18,45 @@ create table fold_state (
 );
 insert into fold_state default values;
 
--- Folds what is certain, then looks how far it may go next time. Returns how many entries it folded.
+-- Folds what is certain, then says how far it may go next time. Returns how many entries it folded.
 create function totals_fold() returns bigint
 language plpgsql security definer set search_path = donations, pg_temp as $$
 declare
 	f fold_state;
-	v_count bigint := 0;
+	v_fresh boolean := pg_current_xact_id_if_assigned() is null;
 	v_last bigint;
+	v_count bigint := 0;
 begin
+	-- The number first, an id of our own afterwards: whoever drew a number up to this one had a lower id before (money_entry_next).
+	-- A snapshot's xmax would not do: it is one more than the last transaction that *ended*, and others above it may be running.
+	select case when is_called then last_value else 0 end into v_last from money_entry_seq;
 	select * into f from fold_state for update skip locked;
 	if not found then
 		return 0;
 	end if;
-	if pg_snapshot_xmin(pg_current_snapshot()) >= f.pending_xid
-		or pg_snapshot_xmax(pg_current_snapshot()) < f.pending_xid then -- a restored database counts its transactions anew
-		with slice as (
-			select campaign_id, coalesce(sum(amount_fen) filter (where kind = 'PAYMENT'), 0) as payment_fen,
-			       count(*) filter (where kind = 'PAYMENT') as payment_count,
-			       coalesce(-sum(amount_fen) filter (where kind = 'REFUND'), 0) as refund_fen,
-			       count(*) filter (where kind = 'REFUND') as refund_count
-			from money_entry
-			where seq > f.folded and seq <= f.pending
-			group by campaign_id
-		), added as (
-			insert into campaign_total as t (campaign_id, payment_fen, payment_count, refund_fen, refund_count)
-			select * from slice
-			on conflict (campaign_id) do update
-			set payment_fen = t.payment_fen + excluded.payment_fen, payment_count = t.payment_count + excluded.payment_count,
-			    refund_fen = t.refund_fen + excluded.refund_fen, refund_count = t.refund_count + excluded.refund_count
-		)
-		select coalesce(sum(payment_count + refund_count), 0) into v_count from slice;
-		-- two statements, in this order: first the number, then who may still be running
-		select case when is_called then last_value else 0 end into v_last from money_entry_seq;
-		update fold_state set folded = f.pending, pending = greatest(v_last, f.pending),
-			pending_xid = pg_snapshot_xmax(pg_current_snapshot());
+	if pg_snapshot_xmin(pg_current_snapshot()) < f.pending_xid
+		and pg_current_xact_id() >= f.pending_xid then -- a restored database counts its transactions anew
+		return 0;
 	end if;
+	with slice as (
+		select campaign_id, coalesce(sum(amount_fen) filter (where kind = 'PAYMENT'), 0) as payment_fen,
+		       count(*) filter (where kind = 'PAYMENT') as payment_count,
+		       coalesce(-sum(amount_fen) filter (where kind = 'REFUND'), 0) as refund_fen,
+		       count(*) filter (where kind = 'REFUND') as refund_count
+		from money_entry
+		where seq > f.folded and seq <= f.pending
+		group by campaign_id
+	), added as (
+		insert into campaign_total as t (campaign_id, payment_fen, payment_count, refund_fen, refund_count)
+		select * from slice
+		on conflict (campaign_id) do update
+		set payment_fen = t.payment_fen + excluded.payment_fen, payment_count = t.payment_count + excluded.payment_count,
+		    refund_fen = t.refund_fen + excluded.refund_fen, refund_count = t.refund_count + excluded.refund_count
+	)
+	select coalesce(sum(payment_count + refund_count), 0) into v_count from slice;
+	-- an id from before this call could be lower than that of someone who drew v_last: then the next call looks further
+	update fold_state set folded = f.pending, pending = case when v_fresh then greatest(v_last, f.pending) else f.pending end,
+		pending_xid = case when v_fresh then pg_current_xact_id() else '0' end;
 	return v_count;
 end $$;
 
