@@ -36,9 +36,11 @@ static enum next authenticate_anonymous(struct request *r)
 static enum next authenticate_token(struct request *r)
 {
 	struct gateway *g = r->gateway;
+	enum err e = credentials_token(g->credentials, &r->x->arena, r->credential.secret, clock_wall_s(), &r->caller);
+	r->known = e == ERR_NONE;
+	if (r->known) return NEXT_STEP;
+	if (e != ERR_RETRY) return refuse(r, e);
 	r->wait.keyring.wake = woken_by_keyring;
-	if (r->credential.secret.n > TOKEN_BYTES_MAX || credentials_knows_token(g->credentials, r->credential.secret))
-		return NEXT_STEP;
 	return keyring_ask(g->keyring, r->credential.secret, &r->wait.keyring) ? NEXT_WAIT : NEXT_STEP;
 }
 
@@ -77,7 +79,7 @@ enum next auth_identify(struct request *r)
 	if (r->known) return NEXT_STEP;
 	enum err e;
 	if (r->credential.kind == CREDENTIAL_TOKEN) {
-		e = credentials_token(c, &r->x->arena, r->credential.secret, clock_wall_s(), &r->caller);
+		e = credentials_verify(c, &r->x->arena, r->credential.secret, clock_wall_s(), &r->caller);
 	} else {
 		e = r->wait.credential.outcome;
 		if (e == ERR_NONE)

@@ -141,24 +141,22 @@ enum err credentials_anonymous(struct credentials *c, struct arena *a, int64_t n
 	return memory_give(&c->anonymous, *c->seal_key, a, now_s, out);
 }
 
-bool credentials_knows_token(struct credentials *c, struct str token)
-{
-	return lru_get(&c->tokens, token) != NULL;
-}
-
 enum err credentials_token(struct credentials *c, struct arena *a, struct str token, int64_t now_s, struct caller *out)
 {
-	struct principal p;
 	if (token.n > TOKEN_BYTES_MAX) return ERR_TOKEN_INVALID;
 	struct memory *m = lru_get(&c->tokens, token);
-	if (m) {
-		++*c->hits;
-		return use_memory(c, m, a, now_s, out);
-	}
+	if (!m) return ERR_RETRY;
+	++*c->hits;
+	return use_memory(c, m, a, now_s, out);
+}
+
+enum err credentials_verify(struct credentials *c, struct arena *a, struct str token, int64_t now_s, struct caller *out)
+{
+	struct principal p;
 	++*c->misses;
 	TRY(keyring_verify(c->keyring, a, &c->issuer, token, now_s, &p));
 	TRY(check_alive(c, &p, now_s));
-	m = lru_put(&c->tokens, token);
+	struct memory *m = lru_put(&c->tokens, token);
 	if (m && memory_fill(m, &p) && memory_seal(m, *c->seal_key, a, now_s))
 		return memory_give(m, *c->seal_key, a, now_s, out);
 	if (m) lru_remove(&c->tokens, token);

@@ -41,16 +41,14 @@ struct credential_wait {
 	void (*wake)(struct credential_wait *w);
 };
 
-/**
- * Who it is; strings of *out live in the arena. ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED; ERR_UNAVAILABLE before the first key set.
- */
+/** Who it is; strings of *out live in the arena. */
 MUST_USE enum err credentials_anonymous(struct credentials *c, struct arena *a, int64_t now_s, struct caller *out);
+/** From memory only. ERR_RETRY: not remembered; go on with credentials_verify or credentials_resolve. ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED. */
 MUST_USE enum err credentials_token(struct credentials *c, struct arena *a, struct str token, int64_t now_s, struct caller *out);
-/** As credentials_token for an API key that is remembered. ERR_RETRY: it is not; ask with credentials_resolve. */
 MUST_USE enum err credentials_api_key(struct credentials *c, struct arena *a, struct str key, int64_t now_s, struct caller *out);
+/** Checks the token's signature and claims, and remembers it. ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED; ERR_UNAVAILABLE before the first key set. */
+MUST_USE enum err credentials_verify(struct credentials *c, struct arena *a, struct str token, int64_t now_s, struct caller *out);
 /** Asks the identity service about the key; `w` is woken later, then credentials_api_key knows. ERR_BUSY, or the failure to send. */
 MUST_USE enum err credentials_resolve(struct credentials *c, struct str key, struct credential_wait *w);
-/** True when the token was verified before: keyring_ask need not be troubled. */
-bool credentials_knows_token(struct credentials *c, struct str token);
 
 #endif
