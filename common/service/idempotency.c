@@ -12,7 +12,7 @@ static bool normalise(struct str raw, struct str *key)
 	if (key->n >= 2 && key->p[0] == '"' && key->p[key->n - 1] == '"') *key = str_span(key->p + 1, key->n - 2);
 	if (key->n == 0 || key->n > KEY_BYTES_MAX) return false;
 	for (size_t i = 0; i < key->n; i++)
-		if (key->p[i] < 0x21 || key->p[i] > 0x7e || key->p[i] == '"' || key->p[i] == '\\') return false;
+		if (key->p[i] < 0x20 || key->p[i] > 0x7e || key->p[i] == '"' || key->p[i] == '\\') return false;
 	return true;
 }
 
@@ -33,7 +33,7 @@ static struct str digest_uuid(struct arena *a, struct str data)
 	return str_span(out, UUID_TEXT_BYTES);
 }
 
-enum err idempotency_read_key(struct request *r)
+enum err idempotency_check_key(struct request *r)
 {
 	const struct operation *op = r->linked->operation;
 	if (op->idempotency == IDEMPOTENCY_NONE) return ERR_NONE;
@@ -41,7 +41,13 @@ enum err idempotency_read_key(struct request *r)
 	if (!raw.p) return op->idempotency == IDEMPOTENCY_REQUIRED ? ERR_IDEMPOTENCY_KEY_MISSING : ERR_NONE;
 	if (http_count(r->x->fields, STR("idempotency-key")) != 1 || !normalise(raw, &r->idempotency_key))
 		return ERR_IDEMPOTENCY_KEY_INVALID;
+	return ERR_NONE;
+}
 
+enum err idempotency_claim_ids(struct request *r)
+{
+	if (!r->idempotency_key.p) return ERR_NONE;
+	const struct operation *op = r->linked->operation;
 	struct buf *b = &r->service->scratch;
 	struct json_writer w;
 	buf_reset(b);

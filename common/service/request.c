@@ -238,20 +238,18 @@ static enum next read_body(struct request *r)
 		return body.n == 0 ? NEXT_STEP
 				   : request_fail(r, ERR_UNSUPPORTED_MEDIA_TYPE, "this operation takes no body");
 	if (str_eq(op->body_type, STR("*"))) return NEXT_STEP;
-	if (body.n == 0) {
-		if (op->body_required)
-			violations_add(&r->violations, STR(""), STR_NONE, "required", STR("a body is required"),
-			    STR("缺少请求体"));
-		return NEXT_STEP;
-	}
+	bool form = str_eq(op->body_type, STR("application/x-www-form-urlencoded"));
+	if (body.n == 0 && !op->body_required) return NEXT_STEP;
+	if (body.n == 0 && !form)
+		return request_fail(r, ERR_MALFORMED_JSON, "a body is required"); /* nothing is not JSON */
 	/* wx.request sends application/json unless told otherwise; a merge patch is JSON too, and nothing else is taken here. */
 	bool plain_patch =
 	    str_eq(op->body_type, STR("application/merge-patch+json")) && media_type_is(type, STR("application/json"));
-	if (!plain_patch && !media_type_is(type, op->body_type)) {
+	if (!plain_patch && body.n && !media_type_is(type, op->body_type)) {
 		request_add_header(r, STR("Accept"), op->body_type);
 		return request_fail(r, ERR_UNSUPPORTED_MEDIA_TYPE, NULL);
 	}
-	if (str_eq(op->body_type, STR("application/x-www-form-urlencoded"))) {
+	if (form) {
 		if (contract_read_form(r->arena, body, &r->body) != ERR_NONE)
 			return request_fail(r, ERR_SYNTAX, "form body");
 	} else {
@@ -266,7 +264,9 @@ static enum next read_body(struct request *r)
 static enum next step_validate(struct request *r)
 {
 	const struct operation *op = r->linked->operation;
-	enum err e = contract_bind_parameters(
+	enum err e = idempotency_check_key(r); /* before the parameters, so that a bad key has its own name */
+	if (e != ERR_NONE) return request_fail(r, e, NULL);
+	e = contract_bind_parameters(
 	    op, r->arena, &r->route, r->x->query, lookup_header, r, &r->parameters, &r->violations);
 	if (e != ERR_NONE) return request_fail(r, e, NULL);
 	if (op->if_match_required && !http_get(r->x->fields, STR("if-match")).p)
@@ -286,7 +286,7 @@ static enum next step_validate(struct request *r)
 
 static enum next step_recall(struct request *r)
 {
-	enum err e = idempotency_read_key(r);
+	enum err e = idempotency_claim_ids(r);
 	return e == ERR_NONE ? NEXT_STEP : request_fail(r, e, NULL);
 }
 

@@ -231,7 +231,8 @@ void page_write_end(struct request *r, struct json_writer *w, const struct plan 
     unsigned first, unsigned shown, bool more);
 
 /* idempotency.c */
-enum err idempotency_read_key(struct request *r);
+enum err idempotency_check_key(struct request *r);
+enum err idempotency_claim_ids(struct request *r);
 
 /* query.c: statements */
 extern const struct step plain_steps[];
