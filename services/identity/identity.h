@@ -185,9 +185,23 @@ enum next phone_answer(struct request *r);
 enum next openid_find(struct request *r);
 enum next openid_answer(struct request *r);
 
+/* ── flow_password.c: me_password_change, staff_password_reset ── */
+enum next password_charge(struct request *r);
+enum next password_check(struct request *r);
+enum next password_hash_new(struct request *r);
+enum next password_save(struct request *r);
+enum next password_changed(struct request *r);
+enum next reset_hash(struct request *r);
+enum next reset_save(struct request *r);
+enum next reset_done(struct request *r);
+
 /* ── flow_admin.c: staff_create, partner_key_create, staff_totp_enrol, staff_totp_confirm ── */
 struct staff_create_state {
 	struct password_work work;
+};
+struct password_state {
+	struct password_work old, work;
+	struct str sealed;
 };
 struct secret_state {
 	struct str secret;

@@ -72,6 +72,20 @@ static const struct step staff_create[] = {
 	{ "answer", staff_answer },
 };
 
+static const struct step me_password_change[] = {
+	{ "charge", password_charge },
+	{ "check old", password_check }, /* in the thread pool */
+	{ "hash new", password_hash_new },
+	{ "save", password_save },
+	{ "answer", password_changed },
+};
+
+static const struct step staff_password_reset[] = {
+	{ "hash", reset_hash },
+	{ "save", reset_save },
+	{ "answer", reset_done },
+};
+
 static const struct step partner_key_create[] = {
 	{ "insert", partner_key_insert },
 	{ "answer", partner_key_answer },
@@ -116,6 +130,8 @@ static const struct flow flows[] = {
 	FLOW(me_phone_bind, sizeof(struct phone_state)),
 	FLOW(citizen_openid_get, 0),
 	FLOW(staff_create, sizeof(struct staff_create_state)),
+	FLOW(me_password_change, sizeof(struct password_state)),
+	FLOW(staff_password_reset, sizeof(struct password_state)),
 	FLOW(partner_key_create, sizeof(struct secret_state)),
 	FLOW(staff_totp_enrol, sizeof(struct secret_state)),
 	FLOW(staff_totp_confirm, sizeof(struct secret_state)),

@@ -379,6 +379,23 @@ begin
 	return found;
 end $$;
 
+create function staff_password(p_staff uuid) returns bytea
+language sql stable security definer set search_path = identity, pg_temp as $$
+	select password_sealed from staff where id = p_staff and state = 'ACTIVE'
+$$;
+
+-- Replaces the password that was checked; false when it was replaced meanwhile. The trigger ends all sessions.
+create function staff_password_change(p_staff uuid, p_was bytea, p_sealed bytea, p_bucket text) returns boolean
+language plpgsql security definer set search_path = identity, pg_temp as $$
+begin
+	update staff set password_sealed = p_sealed, updated_by = p_staff where id = p_staff and password_sealed = p_was;
+	if found then
+		delete from throttle where bucket = p_bucket;
+		return true;
+	end if;
+	return false;
+end $$;
+
 create function citizen_phone_bind(p_citizen uuid, p_wrapped_key bytea, p_sealed bytea, p_index text, p_masked text) returns timestamptz
 language plpgsql security definer set search_path = identity, pg_temp as $$
 begin

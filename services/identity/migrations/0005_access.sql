@@ -58,5 +58,5 @@ grant select on signing_key_live, revocation to yg_identity;
 revoke execute on all functions in schema identity from public;
 grant execute on function refuse, current_subject, current_kind, in_my_organization, staff_before_update,
 	event_add, signing_key_add, session_revoke, citizen_sign_in, citizen_openid_find, throttle_charge, staff_find, staff_sign_in, refresh_find, refresh_rotate,
-	refresh_revoke, session_is_live, partner_find, partner_add, api_key_find, me_update, citizen_phone_bind, totp_enrol, totp_pending, totp_confirm,
+	refresh_revoke, session_is_live, partner_find, partner_add, api_key_find, me_update, staff_password, staff_password_change, citizen_phone_bind, totp_enrol, totp_pending, totp_confirm,
 	staff_bootstrap, identity_prune to yg_identity;
