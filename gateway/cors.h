@@ -10,7 +10,12 @@ struct cors {
 	bool any; /* "*": any origin may use public operations */
 };
 
-enum cors_verdict { CORS_ABSENT /* no Origin */, CORS_FORBIDDEN, CORS_ORIGIN /* answer with the origin */, CORS_ANY /* answer "*" */ };
+enum cors_verdict {
+	CORS_ABSENT /* no Origin */,
+	CORS_FORBIDDEN,
+	CORS_ORIGIN /* answer with the origin */,
+	CORS_ANY /* answer "*" */
+};
 
 /** Reads YG_CORS_ORIGINS: comma list of exact origins, "*" among them or not. */
 void cors_read(struct cors *c, struct arena *boot, struct str list);

@@ -10,7 +10,12 @@
  * remembered, so that a client that comes again costs one hash look-up: no signature check, no MAC.
  */
 
-enum credential_kind { CREDENTIAL_NONE, CREDENTIAL_TOKEN, CREDENTIAL_API_KEY, CREDENTIAL_OTHER /* Basic or unknown: not ours to check */ };
+enum credential_kind {
+	CREDENTIAL_NONE,
+	CREDENTIAL_TOKEN,
+	CREDENTIAL_API_KEY,
+	CREDENTIAL_OTHER /* Basic or unknown: not ours to check */
+};
 
 struct credential {
 	enum credential_kind kind;
@@ -26,7 +31,14 @@ struct caller {
 };
 
 struct credentials;
-enum { TOKENS_MAX = 4096, API_KEYS_MAX = 1024, API_KEY_BYTES_MIN = 16, API_KEY_BYTES_MAX = 256, API_KEY_FLIGHTS_MAX = 256, API_KEY_WAITS_MAX = 1024 };
+enum {
+	TOKENS_MAX = 4096,
+	API_KEYS_MAX = 1024,
+	API_KEY_BYTES_MIN = 16,
+	API_KEY_BYTES_MAX = 256,
+	API_KEY_FLIGHTS_MAX = 256,
+	API_KEY_WAITS_MAX = 1024
+};
 
 struct credentials *credentials_new(struct internal *internal, struct keyring *keyring, struct revocations *revocations,
     const struct token_issuer *issuer, struct metrics *metrics);
@@ -44,10 +56,13 @@ struct credential_wait {
 /** Who it is; strings of *out live in the arena. */
 MUST_USE enum err credentials_anonymous(struct credentials *c, struct arena *a, int64_t now_s, struct caller *out);
 /** From memory only. ERR_RETRY: not remembered; go on with credentials_verify or credentials_resolve. ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED. */
-MUST_USE enum err credentials_token(struct credentials *c, struct arena *a, struct str token, int64_t now_s, struct caller *out);
-MUST_USE enum err credentials_api_key(struct credentials *c, struct arena *a, struct str key, int64_t now_s, struct caller *out);
+MUST_USE enum err credentials_token(
+    struct credentials *c, struct arena *a, struct str token, int64_t now_s, struct caller *out);
+MUST_USE enum err credentials_api_key(
+    struct credentials *c, struct arena *a, struct str key, int64_t now_s, struct caller *out);
 /** Checks the token's signature and claims, and remembers it. ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED; ERR_UNAVAILABLE before the first key set. */
-MUST_USE enum err credentials_verify(struct credentials *c, struct arena *a, struct str token, int64_t now_s, struct caller *out);
+MUST_USE enum err credentials_verify(
+    struct credentials *c, struct arena *a, struct str token, int64_t now_s, struct caller *out);
 /** Asks the identity service about the key; `w` is woken later, then credentials_api_key knows. ERR_BUSY, or the failure to send. */
 MUST_USE enum err credentials_resolve(struct credentials *c, struct str key, struct credential_wait *w);
 

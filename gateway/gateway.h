@@ -30,7 +30,7 @@ struct gateway {
 	struct loop_task log_flush;
 	struct timer *drain_timer;
 	struct operation_metrics unmatched; /* requests that met no operation */
-	struct operation_metrics pages;     /* the gateway's own */
+	struct operation_metrics pages; /* the gateway's own */
 	int64_t *in_flight;
 	uint64_t *bytes_in;
 	uint64_t *bytes_out;

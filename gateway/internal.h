@@ -13,6 +13,7 @@ struct internal {
 enum { INTERNAL_TIMEOUT_MS = 3000 };
 
 /** Sends `method` `target` with a JSON body (absent: none). `done` as in upstream_send. All calls may be repeated. */
-MUST_USE enum err internal_send(struct internal *i, struct str method, struct str target, struct str body, upstream_done *done, void *arg);
+MUST_USE enum err internal_send(
+    struct internal *i, struct str method, struct str target, struct str body, upstream_done *done, void *arg);
 
 #endif

@@ -18,7 +18,8 @@ bool keyring_loaded(const struct keyring *k);
 /** Fetches now unless a fetch runs. */
 void keyring_refresh(struct keyring *k);
 /** Verifies with the present set (common/auth/token.h). */
-MUST_USE enum err keyring_verify(const struct keyring *k, struct arena *a, const struct token_issuer *issuer, struct str token, int64_t now_s, struct principal *out);
+MUST_USE enum err keyring_verify(const struct keyring *k, struct arena *a, const struct token_issuer *issuer,
+    struct str token, int64_t now_s, struct principal *out);
 
 /** Somebody who waits for a fetch to end. */
 struct keyring_wait {

@@ -23,7 +23,8 @@ struct plan {
 };
 
 /** Loads all contracts of `proto` and links them with the upstreams. Every fault is logged; ERR_CONFIG and nothing is changed. */
-MUST_USE enum err plan_load(const char *proto, struct upstreams *upstreams, struct metrics *metrics, struct str public_url, struct plan **out);
+MUST_USE enum err plan_load(
+    const char *proto, struct upstreams *upstreams, struct metrics *metrics, struct str public_url, struct plan **out);
 /** Takes part in its ownership / gives up a part; the last one frees. */
 struct plan *plan_share(struct plan *p);
 void plan_release(struct plan *p);

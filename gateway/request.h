@@ -19,8 +19,8 @@ struct request {
 	const struct operation *operation; /* NULL: none was met */
 	const struct operation_metrics *metrics;
 	struct str method; /* after X-HTTP-Method-Override; HEAD stays HEAD */
-	struct str path;   /* normalised */
-	struct str allow;  /* methods of the path, for 405 and OPTIONS */
+	struct str path; /* normalised */
+	struct str allow; /* methods of the path, for 405 and OPTIONS */
 	struct credential credential;
 	struct caller caller;
 	bool known; /* caller is set */
@@ -32,9 +32,9 @@ struct request {
 	char id[36];
 	int64_t deadline_ms;
 	const struct http_reply *reply; /* the service's answer; only inside the turn that brought it */
-	struct http_response answer;    /* the gateway's own answer */
+	struct http_response answer; /* the gateway's own answer */
 	struct problem problem;
-	int sent_status;   /* told by the server at the end; 0: the client was gone */
+	int sent_status; /* told by the server at the end; 0: the client was gone */
 	size_t sent_bytes;
 	unsigned step;
 	enum stage reached;
@@ -48,7 +48,8 @@ enum next request_fail(struct request *r, enum err e);
 /** As request_fail, with a sentence for people in their language. Both texts are static. */
 enum next request_fail_detail(struct request *r, enum err e, const char *en, const char *zh);
 /** Answers from the gateway itself. The fields and the body must live in the arena, the plan, or for ever. */
-enum next request_answer(struct request *r, int status, struct str type, const struct http_field *fields, unsigned field_count, struct str body);
+enum next request_answer(struct request *r, int status, struct str type, const struct http_field *fields,
+    unsigned field_count, struct str body);
 enum language request_language(const struct request *r);
 
 /** Goes on from where the request stands, as far as `stage` allows. */

@@ -14,10 +14,11 @@ enum { UPSTREAMS_MAX = 32, UPSTREAM_ADDRESSES_MAX = 16 };
 struct upstreams;
 
 /** Parses "identity=unix:/a,donations=127.0.0.1:1|127.0.0.1:2" and opens the shared ones. Fails: ERR_CONFIG (logged). */
-MUST_USE enum err upstreams_open(struct loop *l, struct arena *boot, struct str map, struct metrics *metrics, struct upstreams **out);
+MUST_USE enum err upstreams_open(
+    struct loop *l, struct arena *boot, struct str map, struct metrics *metrics, struct upstreams **out);
 void upstreams_free(struct upstreams *u);
 
-struct upstream *upstreams_shared(struct upstreams *u, struct str service);    /* NULL: no such service */
+struct upstream *upstreams_shared(struct upstreams *u, struct str service); /* NULL: no such service */
 struct upstream *upstreams_exclusive(struct upstreams *u, struct str service); /* made on first use */
 
 unsigned upstreams_count(const struct upstreams *u);

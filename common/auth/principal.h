@@ -9,12 +9,12 @@ enum principal_kind { PRINCIPAL_ANONYMOUS, PRINCIPAL_CITIZEN, PRINCIPAL_STAFF, P
 /** Who is asking. Strings are borrowed from whatever it was read from. */
 struct principal {
 	enum principal_kind kind;
-	struct str subject;      /* uuid of person, staff member or partner; absent when anonymous */
+	struct str subject; /* uuid of person, staff member or partner; absent when anonymous */
 	struct str organization; /* path of the unit: "4412", "4412/441223"; absent without one */
-	struct str scopes;       /* space-separated */
-	struct str session;      /* uuid of the login session, or the key's id */
-	struct str client;       /* client_id of the application */
-	int64_t expires_s;       /* of the credential */
+	struct str scopes; /* space-separated */
+	struct str session; /* uuid of the login session, or the key's id */
+	struct str client; /* client_id of the application */
+	int64_t expires_s; /* of the credential */
 };
 
 struct str principal_kind_name(enum principal_kind k); /* "anonymous", "citizen", "staff", "partner", "system" */
@@ -39,6 +39,7 @@ enum { IDENTITY_TTL_S = 60, IDENTITY_BYTES_MAX = 2048 };
 enum { IDENTITY_KEY_BYTES_MIN = 16 };
 struct str identity_seal(struct arena *a, struct str key, const struct principal *p, int64_t now_s);
 /** ERR_SIGNATURE_INVALID, ERR_TOKEN_EXPIRED, ERR_SYNTAX. out->expires_s is that of the identity. Scopes are decoded into the arena, the rest is borrowed from text. */
-MUST_USE enum err identity_open(struct arena *a, const struct str *keys, unsigned key_count, struct str text, int64_t now_s, struct principal *out);
+MUST_USE enum err identity_open(
+    struct arena *a, const struct str *keys, unsigned key_count, struct str text, int64_t now_s, struct principal *out);
 
 #endif

@@ -19,7 +19,8 @@ struct token_issuer {
 };
 
 /** Signs p as an access token valid until p->expires_s. ERR_SYNTAX: not a valid, known principal, or no jti; longer than TOKEN_BYTES_MAX. */
-MUST_USE enum err token_sign(struct arena *a, const struct token_issuer *i, const struct token_key *k, const struct principal *p, struct str jti, int64_t now_s, struct str *out);
+MUST_USE enum err token_sign(struct arena *a, const struct token_issuer *i, const struct token_key *k,
+    const struct principal *p, struct str jti, int64_t now_s, struct str *out);
 
 struct token_keys {
 	const struct token_key *items;
@@ -31,7 +32,8 @@ struct token_keys {
  * hold alg, typ and kid only: crit, b64, jwk, jku, x5u and whatever else is refused. TOKEN_SKEW_S of leeway on all times.
  * Fails: ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED. out borrows from the arena.
  */
-MUST_USE enum err token_verify(struct arena *a, const struct token_issuer *i, const struct token_keys *keys, struct str token, int64_t now_s, struct principal *out);
+MUST_USE enum err token_verify(struct arena *a, const struct token_issuer *i, const struct token_keys *keys,
+    struct str token, int64_t now_s, struct principal *out);
 
 enum { JWKS_KEYS_MAX = 16, JWKS_BYTES_MAX = 64 * 1024 };
 /**

@@ -8,7 +8,17 @@
 /* JSON Schema 2020-12, the part our contracts use. A keyword outside it is refused at compile time, never ignored. */
 struct schema;
 
-enum pii_class { PII_NONE, PII_NAME, PII_PHONE, PII_ID_NUMBER, PII_EMAIL, PII_ADDRESS, PII_BANK, PII_HEALTH, PII_OPENID };
+enum pii_class {
+	PII_NONE,
+	PII_NAME,
+	PII_PHONE,
+	PII_ID_NUMBER,
+	PII_EMAIL,
+	PII_ADDRESS,
+	PII_BANK,
+	PII_HEALTH,
+	PII_OPENID
+};
 
 /** The root of another document that a $ref names ("common.yaml" of "common.yaml#/…"); NULL when unknown. */
 typedef const struct json *schema_resolver(void *arg, struct str document);
@@ -17,8 +27,8 @@ typedef const struct json *schema_resolver(void *arg, struct str document);
  * Compiles the schema at `node` of `root` (local $refs are resolved against root). Recursion is allowed.
  * Fails: ERR_CONFIG, with one line per fault in `report` (pointer: text), unsupported keywords among them.
  */
-MUST_USE enum err schema_compile(struct arena *boot, const struct json *root, const struct json *node, schema_resolver *resolve, void *arg,
-    const struct schema **out, struct buf *report);
+MUST_USE enum err schema_compile(struct arena *boot, const struct json *root, const struct json *node,
+    schema_resolver *resolve, void *arg, const struct schema **out, struct buf *report);
 
 /** Validates; every violation is added with its JSON Pointer (below `pointer`). True when there was none. */
 bool schema_validate(const struct schema *s, const struct json *value, struct str pointer, struct violations *v);
@@ -29,7 +39,18 @@ bool schema_validate(const struct schema *s, const struct json *value, struct st
 bool schema_validate_text(const struct schema *s, struct str text, struct str parameter, struct violations *v);
 
 /** What a column or a bind must be: for linking SQL. */
-enum schema_kind { KIND_ANY, KIND_STRING, KIND_UUID, KIND_DATE, KIND_DATE_TIME, KIND_INTEGER, KIND_NUMBER, KIND_BOOLEAN, KIND_OBJECT, KIND_ARRAY };
+enum schema_kind {
+	KIND_ANY,
+	KIND_STRING,
+	KIND_UUID,
+	KIND_DATE,
+	KIND_DATE_TIME,
+	KIND_INTEGER,
+	KIND_NUMBER,
+	KIND_BOOLEAN,
+	KIND_OBJECT,
+	KIND_ARRAY
+};
 enum schema_kind schema_kind(const struct schema *s);
 bool schema_nullable(const struct schema *s);
 enum pii_class schema_pii(const struct schema *s); /* x-pii */

@@ -33,7 +33,6 @@ struct relay {
 	unsigned waiting; /* replies owed */
 	bool refused;
 	bool stopping;
-	int64_t oldest_s;
 	uint64_t *published_total;
 };
 

@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena a;
 	crypto_init();
 	arena_init(&a, 4096, 1 << 20);
-	if (wechat_pay_open_event(&a, STR("0123456789abcdef0123456789ABCDEF"), body, &e) == ERR_NONE) CHECK(e.id.n && e.type.n);
+	if (wechat_pay_open_event(&a, STR("0123456789abcdef0123456789ABCDEF"), body, &e) == ERR_NONE)
+		CHECK(e.id.n && e.type.n);
 	if (json_read(&a, body, JSON_DEPTH_MAX, &v, &error) == ERR_NONE) {
 		if (wechat_pay_read_transaction(&pay, v, &t) == ERR_NONE) {
 			CHECK(t.out_trade_no.n > 0);

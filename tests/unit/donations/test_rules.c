@@ -52,7 +52,11 @@ static void refuses_what_cannot_be_shown(void **state)
 	struct str s;
 	assert_string_equal(shown("ALIAS", "a\nb", NULL, &s), "gift-name-unusable");
 	assert_string_equal(shown("ALIAS", "\xe3\x80\x80 ", NULL, &s), "gift-name-unusable"); /* spaces only */
-	assert_string_equal(shown("ALIAS", "a\xe2\x80\xae" "b", NULL, &s), "gift-name-unusable"); /* right-to-left override */
+	assert_string_equal(shown("ALIAS",
+				"a\xe2\x80\xae"
+				"b",
+				NULL, &s),
+	    "gift-name-unusable"); /* right-to-left override */
 	assert_string_equal(shown("NAMED", NULL, "\xff", &s), "gift-name-unusable");
 }
 

@@ -24,9 +24,13 @@ static int set_up(void **state)
 	(void)state;
 	arena_init(&arena, 4096, 4 << 20);
 	crypto_init();
-	pay = (struct wechat_pay){ .base_url = STR("https://pay.example"), .mchid = STR("1900000001"), .appid = STR("wxd678efh567hg6787"),
-		.serial = STR("1DDE55AD98ED71D6EDD4A4A16996DE7B47773A8C"), .apiv3_key = STR(VECTOR_APIV3_KEY),
-		.notify_url = STR("https://api.example/v1/payments/wechat/notifications"), .key_count = 1 };
+	pay = (struct wechat_pay){ .base_url = STR("https://pay.example"),
+		.mchid = STR("1900000001"),
+		.appid = STR("wxd678efh567hg6787"),
+		.serial = STR("1DDE55AD98ED71D6EDD4A4A16996DE7B47773A8C"),
+		.apiv3_key = STR(VECTOR_APIV3_KEY),
+		.notify_url = STR("https://api.example/v1/payments/wechat/notifications"),
+		.key_count = 1 };
 	pay.keys[0].serial = STR("PUB_KEY_ID_1");
 	if (key_read_pem(STR(VECTOR_MERCHANT_KEY), &pay.key) != ERR_NONE) return -1;
 	return key_read_pem(STR(VECTOR_WECHAT_PUBLIC_KEY), &pay.keys[0].key) == ERR_NONE ? 0 : -1;
@@ -51,21 +55,25 @@ static void signs_requests(void **state)
 {
 	(void)state;
 	struct str signature;
-	struct str text = wechat_pay_request_text(&arena, "POST", STR("/v3/pay/transactions/jsapi"), VECTOR_TIME, STR(VECTOR_NONCE), STR("{\"a\":1}"));
+	struct str text = wechat_pay_request_text(
+	    &arena, "POST", STR("/v3/pay/transactions/jsapi"), VECTOR_TIME, STR(VECTOR_NONCE), STR("{\"a\":1}"));
 	assert_str(text, "POST\n/v3/pay/transactions/jsapi\n1764000000\n" VECTOR_NONCE "\n{\"a\":1}\n");
 	assert_int_equal(key_sign(&arena, pay.key, text, &signature), ERR_NONE);
 	assert_str(base64_encode(&arena, signature), VECTOR_REQUEST_SIGNATURE);
 	assert_str(wechat_pay_authorization(&arena, &pay, VECTOR_TIME, STR(VECTOR_NONCE), signature),
 	    "WECHATPAY2-SHA256-RSA2048 mchid=\"1900000001\",nonce_str=\"" VECTOR_NONCE
-	    "\",timestamp=\"1764000000\",serial_no=\"1DDE55AD98ED71D6EDD4A4A16996DE7B47773A8C\",signature=\"" VECTOR_REQUEST_SIGNATURE "\"");
+	    "\",timestamp=\"1764000000\",serial_no=\"1DDE55AD98ED71D6EDD4A4A16996DE7B47773A8C\",signature="
+	    "\"" VECTOR_REQUEST_SIGNATURE "\"");
 	/* without a body the empty line stays */
-	assert_str(wechat_pay_request_text(&arena, "GET", STR("/x?mchid=1"), 1, STR("n"), STR_NONE), "GET\n/x?mchid=1\n1\nn\n\n");
+	assert_str(wechat_pay_request_text(&arena, "GET", STR("/x?mchid=1"), 1, STR("n"), STR_NONE),
+	    "GET\n/x?mchid=1\n1\nn\n\n");
 }
 
 static void signs_for_the_client(void **state)
 {
 	(void)state;
-	struct str signature, text = wechat_pay_client_text(&arena, pay.appid, STR("1764000000"), STR(VECTOR_NONCE), STR("wx201410272009395522657a690389285100"));
+	struct str signature, text = wechat_pay_client_text(&arena, pay.appid, STR("1764000000"), STR(VECTOR_NONCE),
+				  STR("wx201410272009395522657a690389285100"));
 	assert_int_equal(key_sign(&arena, pay.key, text, &signature), ERR_NONE);
 	assert_str(base64_encode(&arena, signature), VECTOR_CLIENT_SIGNATURE);
 }
@@ -150,17 +158,22 @@ static void refuses_bad_events(void **state)
 {
 	(void)state;
 	struct wechat_pay_event e;
-	assert_int_equal(wechat_pay_open_event(&arena, STR("0123456789abcdef0123456789ABCDEE"), STR(VECTOR_PAYMENT), &e), ERR_CRYPTO);
+	assert_int_equal(
+	    wechat_pay_open_event(&arena, STR("0123456789abcdef0123456789ABCDEE"), STR(VECTOR_PAYMENT), &e),
+	    ERR_CRYPTO);
 	assert_int_not_equal(wechat_pay_open_event(&arena, pay.apiv3_key, STR("{"), &e), ERR_NONE);
-	assert_int_equal(wechat_pay_open_event(&arena, pay.apiv3_key, STR("{\"id\":\"a\",\"event_type\":\"b\"}"), &e), ERR_SYNTAX);
+	assert_int_equal(
+	    wechat_pay_open_event(&arena, pay.apiv3_key, STR("{\"id\":\"a\",\"event_type\":\"b\"}"), &e), ERR_SYNTAX);
 	assert_int_equal(wechat_pay_open_event(&arena, pay.apiv3_key, STR("[]"), &e), ERR_SYNTAX);
 	assert_int_equal(wechat_pay_open_event(&arena, pay.apiv3_key,
-	                     STR("{\"id\":\"a\",\"event_type\":\"b\",\"resource\":{\"original_type\":\"transaction\",\"algorithm\":\"AEAD_AES_256_GCM\","
-	                         "\"nonce\":\"123456789012\",\"ciphertext\":\"AAAA\"}}"),
-	                     &e),
+			     STR("{\"id\":\"a\",\"event_type\":\"b\",\"resource\":{\"original_type\":\"transaction\","
+				 "\"algorithm\":\"AEAD_AES_256_GCM\","
+				 "\"nonce\":\"123456789012\",\"ciphertext\":\"AAAA\"}}"),
+			     &e),
 	    ERR_SYNTAX);
 	/* of a kind we do not know: kept, not opened */
-	assert_int_equal(wechat_pay_open_event(&arena, pay.apiv3_key, STR("{\"id\":\"a\",\"event_type\":\"b\",\"resource\":{\"original_type\":\"x\"}}"), &e),
+	assert_int_equal(wechat_pay_open_event(&arena, pay.apiv3_key,
+			     STR("{\"id\":\"a\",\"event_type\":\"b\",\"resource\":{\"original_type\":\"x\"}}"), &e),
 	    ERR_NONE);
 	assert_null(e.resource);
 }
@@ -176,7 +189,8 @@ static const struct json *read(const char *text)
 static const char *paid_text(const char *total, const char *currency)
 {
 	return arena_printf(&arena,
-	    "{\"out_trade_no\":\"ABCDEF\",\"trade_state\":\"SUCCESS\",\"transaction_id\":\"42\",\"success_time\":\"2026-11-24T10:34:56+08:00\","
+	    "{\"out_trade_no\":\"ABCDEF\",\"trade_state\":\"SUCCESS\",\"transaction_id\":\"42\",\"success_time\":"
+	    "\"2026-11-24T10:34:56+08:00\","
 	    "\"amount\":{\"total\":%s,\"currency\":\"%s\"},\"mchid\":\"1900000001\",\"appid\":\"wxd678efh567hg6787\"}",
 	    total, currency)
 	    .p;
@@ -186,11 +200,17 @@ static void reads_trade_states(void **state)
 {
 	(void)state;
 	struct wechat_pay_transaction t;
-	assert_int_equal(wechat_pay_read_transaction(&pay, read("{\"out_trade_no\":\"ABCDEF\",\"trade_state\":\"NOTPAY\"}"), &t), ERR_NONE);
+	assert_int_equal(
+	    wechat_pay_read_transaction(&pay, read("{\"out_trade_no\":\"ABCDEF\",\"trade_state\":\"NOTPAY\"}"), &t),
+	    ERR_NONE);
 	assert_int_equal(t.state, TRADE_NOTPAY);
-	assert_int_equal(wechat_pay_read_transaction(&pay, read("{\"out_trade_no\":\"ABCDEF\",\"trade_state\":\"REVOKED\"}"), &t), ERR_NONE);
+	assert_int_equal(
+	    wechat_pay_read_transaction(&pay, read("{\"out_trade_no\":\"ABCDEF\",\"trade_state\":\"REVOKED\"}"), &t),
+	    ERR_NONE);
 	assert_int_equal(t.state, TRADE_CLOSED);
-	assert_int_equal(wechat_pay_read_transaction(&pay, read("{\"out_trade_no\":\"ABCDEF\",\"trade_state\":\"ACCEPT\"}"), &t), ERR_NONE);
+	assert_int_equal(
+	    wechat_pay_read_transaction(&pay, read("{\"out_trade_no\":\"ABCDEF\",\"trade_state\":\"ACCEPT\"}"), &t),
+	    ERR_NONE);
 	assert_int_equal(t.state, TRADE_OTHER);
 	assert_int_equal(wechat_pay_read_transaction(&pay, read(paid_text("1", "CNY")), &t), ERR_NONE);
 	assert_true(t.ours);
@@ -198,19 +218,27 @@ static void reads_trade_states(void **state)
 	assert_false(t.ours);
 	assert_int_equal(wechat_pay_read_transaction(&pay, read(paid_text("0", "CNY")), &t), ERR_SYNTAX);
 	assert_int_equal(wechat_pay_read_transaction(&pay, read(paid_text("1.5", "CNY")), &t), ERR_SYNTAX);
-	assert_int_equal(wechat_pay_read_transaction(&pay, read(paid_text("9223372036854775808", "CNY")), &t), ERR_SYNTAX);
-	assert_int_equal(wechat_pay_read_transaction(&pay, read("{\"out_trade_no\":\"ABCDEF\",\"trade_state\":\"SUCCESS\"}"), &t), ERR_SYNTAX);
+	assert_int_equal(
+	    wechat_pay_read_transaction(&pay, read(paid_text("9223372036854775808", "CNY")), &t), ERR_SYNTAX);
+	assert_int_equal(
+	    wechat_pay_read_transaction(&pay, read("{\"out_trade_no\":\"ABCDEF\",\"trade_state\":\"SUCCESS\"}"), &t),
+	    ERR_SYNTAX);
 	assert_int_equal(wechat_pay_read_transaction(&pay, read("{\"trade_state\":\"NOTPAY\"}"), &t), ERR_SYNTAX);
 }
 
 static void writes_an_order(void **state)
 {
 	(void)state;
-	struct wechat_pay_order o = { .description = STR("捐赠：守护\"心\"跳"), .out_trade_no = STR("7KQ2M9X4TB1C8ZRV"), .openid = STR("oUpF8uMuAJO"),
-		.expires_at = STR("2026-11-24T11:04:56.123456+08:00"), .total_fen = 8800 };
+	struct wechat_pay_order o = { .description = STR("捐赠：守护\"心\"跳"),
+		.out_trade_no = STR("7KQ2M9X4TB1C8ZRV"),
+		.openid = STR("oUpF8uMuAJO"),
+		.expires_at = STR("2026-11-24T11:04:56.123456+08:00"),
+		.total_fen = 8800 };
 	assert_str(wechat_pay_order_body(&arena, &pay, &o),
-	    "{\"appid\":\"wxd678efh567hg6787\",\"mchid\":\"1900000001\",\"description\":\"捐赠：守护\\\"心\\\"跳\",\"out_trade_no\":\"7KQ2M9X4TB1C8ZRV\","
-	    "\"time_expire\":\"2026-11-24T11:04:56+08:00\",\"notify_url\":\"https://api.example/v1/payments/wechat/notifications\","
+	    "{\"appid\":\"wxd678efh567hg6787\",\"mchid\":\"1900000001\",\"description\":\"捐赠：守护\\\"心\\\"跳\","
+	    "\"out_trade_no\":\"7KQ2M9X4TB1C8ZRV\","
+	    "\"time_expire\":\"2026-11-24T11:04:56+08:00\",\"notify_url\":\"https://api.example/v1/payments/wechat/"
+	    "notifications\","
 	    "\"amount\":{\"total\":8800,\"currency\":\"CNY\"},\"payer\":{\"openid\":\"oUpF8uMuAJO\"}}");
 	/* 127 bytes at most, never half a character */
 	char text[3 * 60];
@@ -225,14 +253,16 @@ static void writes_a_refund(void **state)
 	(void)state;
 	assert_str(wechat_pay_refund_body(&arena, &pay, STR("7KQ2M9X4TB1C8ZRV"), STR("R1"), STR("重复捐赠"), 800, 8800),
 	    "{\"out_trade_no\":\"7KQ2M9X4TB1C8ZRV\",\"out_refund_no\":\"R1\",\"reason\":\"重复捐赠\","
-	    "\"notify_url\":\"https://api.example/v1/payments/wechat/notifications\",\"amount\":{\"refund\":800,\"total\":8800,\"currency\":\"CNY\"}}");
+	    "\"notify_url\":\"https://api.example/v1/payments/wechat/"
+	    "notifications\",\"amount\":{\"refund\":800,\"total\":8800,\"currency\":\"CNY\"}}");
 	assert_str(wechat_pay_close_body(&arena, &pay), "{\"mchid\":\"1900000001\"}");
 }
 
 static void reads_error_codes(void **state)
 {
 	(void)state;
-	assert_str(wechat_pay_error_code(&arena, STR("{\"code\":\"SYSTEM_ERROR\",\"message\":\"系统错误\"}")), "SYSTEM_ERROR");
+	assert_str(
+	    wechat_pay_error_code(&arena, STR("{\"code\":\"SYSTEM_ERROR\",\"message\":\"系统错误\"}")), "SYSTEM_ERROR");
 	assert_str(wechat_pay_error_code(&arena, STR("<html>")), "");
 	assert_str(wechat_pay_error_code(&arena, STR("{\"code\":7}")), "");
 }
