@@ -143,7 +143,7 @@ unit-binaries: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
 
 # Everything below needs packages: deploy/local/install brings what is missing.
-.PHONY: run start status stop demo test bench fuzz lint fmt clean compdb deps
+.PHONY: run start status stop demo test bench fuzz lint fmt clean deps
 deps:
 	@deploy/local/install
 
@@ -176,8 +176,6 @@ lint:
 	@tests/lint/run
 fmt:
 	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
-compdb:
-	@$(MAKE) --always-make --dry-run all | tests/lint/compdb > compile_commands.json
 clean:
 	rm -rf build
 
