@@ -32,6 +32,29 @@ static bool is_parameter(struct str name)
 	return str_starts(name, STR("path.")) || str_starts(name, STR("query.")) || str_starts(name, STR("header."));
 }
 
+/* Does the contract's body have the member? */
+static bool body_has(const struct operation *op, struct str path)
+{
+	const struct schema *s = op->body;
+	struct str part;
+	while (s && str_cut(&path, '.', &part)) s = schema_property(s, part);
+	return s != NULL;
+}
+
+static bool operation_has(const struct operation *op, struct str name)
+{
+	if (str_starts(name, STR("body."))) return body_has(op, after_dot(name));
+	return !is_parameter(name) || contract_parameter_index(op, name) >= 0;
+}
+
+/* A flow's statement may be used by any operation; one of them at least must have what it names. */
+static bool any_operation_has(const struct contract *c, struct str name)
+{
+	for (unsigned i = 0; i < c->operation_count; i++)
+		if (operation_has(&c->operations[i], name)) return true;
+	return false;
+}
+
 /* False when the contract has no such member (op given) or the name has no known family. */
 static bool bind_resolve(const struct operation *op, struct str name, struct bind *out)
 {
@@ -48,10 +71,7 @@ static bool bind_resolve(const struct operation *op, struct str name, struct bin
 	}
 	if (str_starts(name, STR("body."))) {
 		out->source = BIND_BODY;
-		const struct schema *s = op ? op->body : NULL;
-		struct str rest = out->path, part;
-		while (s && str_cut(&rest, '.', &part)) s = schema_property(s, part);
-		return !op || s != NULL;
+		return !op || body_has(op, out->path);
 	}
 	if (str_starts(name, STR("page."))) {
 		out->source = BIND_PAGE_KEY;
@@ -67,26 +87,20 @@ enum err bind_compile(
 	*out = arena_array(&l->arena, s->param_count ? s->param_count : 1, sizeof **out);
 	if (!*out) return ERR_MEMORY;
 	for (unsigned i = 0; i < s->param_count; i++) {
-		if (bind_resolve(op, s->params[i].name, &(*out)[i])) continue;
-		buf_printf(report, "%.*s: :%.*s is not in the contract of %.*s\n", STR_FMT(s->file),
-		    STR_FMT(s->params[i].name), STR_FMT(op ? op->id : s->name));
+		struct str name = s->params[i].name;
+		if (bind_resolve(op, name, &(*out)[i]) && (op || any_operation_has(l->contract, name))) continue;
+		buf_printf(report, "%.*s: :%.*s is not in the contract of %.*s\n", STR_FMT(s->file), STR_FMT(name),
+		    STR_FMT(op ? op->id : s->name));
 		e = ERR_CONFIG;
 	}
 	return e;
 }
 
-static struct str setting_find(const struct setting *list, struct str bind)
+/* The newest setting of that name, or NULL. */
+static const struct setting *setting_find(const struct setting *list, struct str bind)
 {
-	for (; list; list = list->next)
-		if (str_eq(list->bind, bind)) return list->value;
-	return STR_NONE;
-}
-
-static bool setting_has(const struct setting *list, struct str bind)
-{
-	for (; list; list = list->next)
-		if (str_eq(list->bind, bind)) return true;
-	return false;
+	while (list && !str_eq(list->bind, bind)) list = list->next;
+	return list;
 }
 
 /* A JSON value as the text that PostgreSQL reads. */
@@ -133,14 +147,14 @@ static struct str parameter_value(struct request *r, const struct bind *b)
 	if (index < 0 || !r->parameters.values) return STR_NONE;
 	struct str value = r->parameters.values[index];
 	if (!str_eq(b->name, STR("header.if_match")) || !value.p) return value;
-	/* An entity tag without its quotes: what "!etag" columns give. */
-	if (str_starts(value, STR("W/"))) value = str_from(value, 2);
+	/* An entity tag without its quotes: what "!etag" columns give. A weak one stays as it is and so matches nothing (RFC 9110 13.1.1). */
 	return value.n >= 2 && value.p[0] == '"' ? str_span(value.p + 1, value.n - 2) : value;
 }
 
 static struct str bind_value(struct request *r, const struct bind *b)
 {
-	if (r->settings && setting_has(r->settings, b->name)) return setting_find(r->settings, b->name);
+	const struct setting *set = setting_find(r->settings, b->name);
+	if (set) return set->value;
 	switch (b->source) {
 	case BIND_PARAMETER:
 		return parameter_value(r, b);
@@ -169,7 +183,8 @@ static struct str bind_value(struct request *r, const struct bind *b)
 	case BIND_PAGE_LIMIT:
 		return arena_printf(r->arena, "%lld", (long long)r->page_limit + 1);
 	case BIND_PAGE_KEY:
-		return setting_find(r->page_keys, b->path);
+		set = setting_find(r->page_keys, b->path);
+		return set ? set->value : STR_NONE;
 	case BIND_IDEMPOTENCY_ID:
 		return r->idempotency_id;
 	case BIND_IDEMPOTENCY_FINGERPRINT:

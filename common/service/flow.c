@@ -115,6 +115,7 @@ enum next request_fetch(struct request *r, const struct fetch *f)
 		.field_count = f->field_count,
 		.body = f->body,
 		.timeout_ms = f->timeout_ms < left ? f->timeout_ms : left };
+	if (r->broken) return request_fail(r, ERR_INTERNAL, NULL);
 	if (left <= 0) return request_fail(r, ERR_TIMEOUT, NULL);
 	enum err e = outbound_send(service_outbound(r->service), &out, fetch_done, r);
 	return e == ERR_NONE ? NEXT_WAIT : request_fail(r, e, NULL);
@@ -153,6 +154,7 @@ enum next request_call(
 	struct service *s = r->service;
 	struct upstream *u = upstream_of(s, str_of(service));
 	if (!u) return request_fail(r, ERR_CONFIG, "no upstream %s", service);
+	if (r->broken) return request_fail(r, ERR_INTERNAL, NULL);
 	struct principal self = {
 		.kind = PRINCIPAL_SYSTEM, .client = str_of(s->def->name), .expires_s = clock_wall_s() + IDENTITY_TTL_S
 	};
@@ -240,12 +242,11 @@ struct json_writer *request_writer(struct request *r)
 
 enum next request_answer_raw(struct request *r, int status, struct str content_type, struct str body)
 {
+	if (r->broken || r->arena->overflow) return request_fail(r, r->broken ? ERR_INTERNAL : ERR_MEMORY, NULL);
 	if (!r->x) return NEXT_DONE;
 	const struct operation *op = r->linked->operation;
-	if (op->cache_control.p && r->field_count < ANSWER_FIELDS_MAX)
-		request_add_header(r, STR("Cache-Control"), op->cache_control);
-	if (r->replayed && r->field_count < ANSWER_FIELDS_MAX)
-		request_add_header(r, STR("Idempotency-Replayed"), STR("true"));
+	if (op->cache_control.p) request_add_header(r, STR("Cache-Control"), op->cache_control);
+	if (r->replayed) request_add_header(r, STR("Idempotency-Replayed"), STR("true"));
 	answer_send(r, status ? status : op->success_status, content_type, body);
 	return NEXT_DONE;
 }

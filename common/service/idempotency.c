@@ -1,12 +1,14 @@
 /* Idempotency-Key: read, normalise, and turn into the ids under which the effect is claimed. */
 #include "common/service/runtime.h"
 
+#include <stdlib.h>
+
 #include "common/core/id.h"
 
 enum { KEY_BYTES_MAX = 255 };
 
 /* The draft's value is a quoted string; many clients send it bare. Both are the same key. */
-static bool normalise(struct str raw, struct str *key)
+bool idempotency_normalise(struct str raw, struct str *key)
 {
 	*key = str_trim(raw);
 	if (key->n >= 2 && key->p[0] == '"' && key->p[key->n - 1] == '"') *key = str_span(key->p + 1, key->n - 2);
@@ -33,13 +35,52 @@ static struct str digest_uuid(struct arena *a, struct str data)
 	return str_span(out, UUID_TEXT_BYTES);
 }
 
+static int by_key(const void *a, const void *b)
+{
+	return str_cmp(json_key(*(const struct json *const *)a), json_key(*(const struct json *const *)b));
+}
+
+static void put_value(struct json_writer *w, struct arena *a, const struct json *v)
+{
+	bool object = json_type(v) == JSON_OBJECT;
+	if (!object && json_type(v) != JSON_ARRAY) {
+		json_put_tree(w, v);
+		return;
+	}
+	size_t count = json_count(v), n = 0;
+	const struct json **items = arena_array(a, count + 1, sizeof *items);
+	if (!items) return; /* overflow is sticky */
+	for (const struct json *c = json_first(v); c && n < count; c = json_next(c)) items[n++] = c;
+	if (object) {
+		qsort(items, n, sizeof *items, by_key);
+		json_begin_object(w);
+	} else {
+		json_begin_array(w);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (object) json_put_key(w, json_key(items[i]));
+		put_value(w, a, items[i]);
+	}
+	if (object)
+		json_end_object(w);
+	else
+		json_end_array(w);
+}
+
+void idempotency_put_canonical(struct buf *out, struct arena *a, const struct json *v)
+{
+	struct json_writer w;
+	json_write_init(&w, out);
+	put_value(&w, a, v);
+}
+
 enum err idempotency_check_key(struct request *r)
 {
 	const struct operation *op = r->linked->operation;
 	if (op->idempotency == IDEMPOTENCY_NONE) return ERR_NONE;
 	struct str raw = http_get(r->x->fields, STR("idempotency-key"));
 	if (!raw.p) return op->idempotency == IDEMPOTENCY_REQUIRED ? ERR_IDEMPOTENCY_KEY_MISSING : ERR_NONE;
-	if (http_count(r->x->fields, STR("idempotency-key")) != 1 || !normalise(raw, &r->idempotency_key))
+	if (http_count(r->x->fields, STR("idempotency-key")) != 1 || !idempotency_normalise(raw, &r->idempotency_key))
 		return ERR_IDEMPOTENCY_KEY_INVALID;
 	return ERR_NONE;
 }
@@ -49,15 +90,16 @@ enum err idempotency_claim_ids(struct request *r)
 	if (!r->idempotency_key.p) return ERR_NONE;
 	const struct operation *op = r->linked->operation;
 	struct buf *b = &r->service->scratch;
-	struct json_writer w;
+	const struct principal *p = &r->principal;
 	buf_reset(b);
-	buf_printf(b, "%.*s\n%.*s\n%.*s", STR_FMT(r->principal.subject), STR_FMT(op->id), STR_FMT(r->idempotency_key));
+	/* Keys are the caller's own: nobody replays another's answer. A process of ours has no subject but a name. */
+	buf_printf(b, "%.*s\n%.*s\n%.*s\n%.*s", STR_FMT(principal_kind_name(p->kind)),
+	    STR_FMT(p->subject.n ? p->subject : p->client), STR_FMT(op->id), STR_FMT(r->idempotency_key));
 	r->idempotency_id = digest_uuid(r->arena, buf_view(b));
 	buf_reset(b);
-	buf_printf(b, "%.*s\n", STR_FMT(r->x->path));
-	json_write_init(&w, b);
+	buf_printf(b, "%.*s?%.*s\n", STR_FMT(r->x->path), STR_FMT(r->x->query));
 	if (r->body)
-		json_put_tree(&w, r->body); /* the value, not its white space */
+		idempotency_put_canonical(b, r->arena, r->body);
 	else
 		buf_str(b, r->x->body);
 	if (!buf_ok(b)) return ERR_MEMORY;

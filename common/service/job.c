@@ -6,7 +6,13 @@
 #include "common/core/clock.h"
 #include "common/core/id.h"
 
-enum { JOB_ARENA_BYTES_MAX = 16 * 1024 * 1024, JOB_DEADLINE_MS = 30000, JOB_FIRST_MS = 500 };
+enum {
+	JOB_ARENA_BYTES_MAX = 16 * 1024 * 1024,
+	JOB_DEADLINE_MS = 30000,
+	JOB_FIRST_MS = 500,
+	AFTER_FAILURE_LEAST_MS = 1000, /* a broken database must not be hammered, nor the log be filled */
+	AFTER_FAILURE_MOST_MS = 60000 /* nor may a job of every six hours wait so long for its second try */
+};
 
 struct job_runner {
 	struct service *service;
@@ -16,6 +22,7 @@ struct job_runner {
 	struct arena arena;
 	struct request *request; /* while it runs */
 	struct loop_task ended;
+	bool failed; /* the last run */
 	struct job_runner *next;
 };
 
@@ -30,12 +37,21 @@ static void resume_task(struct loop_task *task)
 	request_run(r);
 }
 
+static void job_wait(struct job_runner *j)
+{
+	int64_t ms = j->job->every_ms;
+	if (j->failed && ms < AFTER_FAILURE_LEAST_MS) ms = AFTER_FAILURE_LEAST_MS;
+	if (j->failed && ms > AFTER_FAILURE_MOST_MS) ms = AFTER_FAILURE_MOST_MS;
+	timer_start(j->timer, ms, 0);
+}
+
 static void job_run(void *arg)
 {
 	struct job_runner *j = arg;
 	struct service *s = j->service;
-	if (s->draining || !pg_pool_ready(s->pool)) {
-		timer_start(j->timer, j->job->every_ms, 0);
+	if (s->draining) return;
+	if (!pg_pool_ready(s->pool)) {
+		timer_start(j->timer, AFTER_FAILURE_LEAST_MS, 0);
 		return;
 	}
 	struct request *r = ARENA_NEW(&j->arena, struct request);
@@ -56,6 +72,7 @@ static void job_run(void *arg)
 	r->deadline_ms = loop_now_ms(s->loop) + JOB_DEADLINE_MS;
 	trace_begin(&r->trace, r->arena, (struct http_fields){ NULL, 0 });
 	if (j->flow->state_bytes) r->state = arena_alloc(r->arena, j->flow->state_bytes);
+	CHECK(r->state != NULL || !j->flow->state_bytes);
 	r->link->users++;
 	j->request = r;
 	request_run(r);
@@ -67,31 +84,34 @@ static void job_reset(struct loop_task *task)
 	struct job_runner *j = CONTAINER_OF(task, struct job_runner, ended);
 	j->request = NULL;
 	arena_reset(&j->arena);
-	if (!j->service->draining) timer_start(j->timer, j->job->every_ms, 0);
+	if (!j->service->draining) job_wait(j);
 }
 
-void job_finished(struct job_runner *j)
+void job_finished(struct job_runner *j, bool failed)
 {
+	j->failed = failed;
 	loop_push(j->service->loop, PHASE_RUN, &j->ended);
+}
+
+static void job_add(struct service *s, const struct job *job, const struct flow *flow, unsigned index)
+{
+	struct job_runner *j = calloc(1, sizeof *j);
+	CHECK(j != NULL && flow != NULL);
+	*j = (struct job_runner){
+		.service = s, .job = job, .flow = flow, .ended = { .run = job_reset }, .next = s->jobs
+	};
+	arena_init(&j->arena, 8 * 1024, JOB_ARENA_BYTES_MAX);
+	j->timer = timer_new(s->loop, job_run, j);
+	timer_start(j->timer, JOB_FIRST_MS + (int64_t)index * 50, 0);
+	s->jobs = j;
 }
 
 void jobs_start(struct service *s)
 {
-	for (unsigned i = 0; i < s->def->job_count; i++) {
-		struct job_runner *j = calloc(1, sizeof *j);
-		CHECK(j != NULL);
-		j->service = s;
-		j->job = &s->def->jobs[i];
-		j->ended.run = job_reset;
-		for (unsigned f = 0; f < s->def->flow_count; f++)
-			if (strcmp(s->def->flows[f].operation, j->job->name) == 0) j->flow = &s->def->flows[f];
-		CHECK(j->flow != NULL);
-		arena_init(&j->arena, 8 * 1024, JOB_ARENA_BYTES_MAX);
-		j->timer = timer_new(s->loop, job_run, j);
-		timer_start(j->timer, JOB_FIRST_MS + (int64_t)(i * 50), 0);
-		j->next = s->jobs;
-		s->jobs = j;
-	}
+	const struct service_def *def = s->def;
+	for (unsigned i = 0; i < def->job_count; i++)
+		job_add(s, &def->jobs[i], flow_find(def, str_of(def->jobs[i].name)), i);
+	for (unsigned i = 0; i < PRUNE_JOBS; i++) job_add(s, &prune_jobs[i], &prune_flows[i], def->job_count + i);
 }
 
 bool jobs_idle(const struct service *s)

@@ -2,6 +2,7 @@
 #include "common/service/runtime.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 enum { LINK_BYTES_MAX = 64 * 1024 * 1024 };
 
@@ -56,28 +57,31 @@ static enum err save_answers(struct service *s, struct link *l, struct buf *repo
 	for (unsigned i = 0; i < l->contract->operation_count; i++) {
 		const struct operation *op = &l->contract->operations[i];
 		struct pg_statement *statement = map_get(&l->statements.by_name, op->id), *replay = NULL;
-		if (!statement || op->idempotency == IDEMPOTENCY_NONE || flow_find(s->def, op->id)) continue;
+		if (!statement || !statement->described || op->idempotency == IDEMPOTENCY_NONE ||
+		    flow_find(s->def, op->id))
+			continue;
 		if (pg_statement_save_answer(&l->arena, statement, &replay, report) != ERR_NONE) continue;
 		if (!pg_statement_set_add(&l->arena, &l->statements, replay)) return ERR_MEMORY;
 	}
 	return ERR_NONE;
 }
 
-static void link_operation(struct service *s, struct link *l, const struct operation *op, struct buf *report)
+/* A file that is there but was refused has its own lines in the report. */
+static bool has_file(const struct service *s, struct link *l, struct str id)
+{
+	struct str path = arena_printf(&l->arena, "%.*s/sql/%.*s.sql", STR_FMT(s->dir), STR_FMT(id));
+	return path.p && access(path.p, F_OK) == 0;
+}
+
+static void link_plain(
+    struct link *l, const struct operation *op, const struct pg_statement *statement, struct buf *report)
 {
 	struct linked_operation *linked = &l->operations[op->index];
-	const struct pg_statement *statement = pg_statement_find(&l->statements, op->id);
-	linked->operation = op;
-	linked->flow = flow_find(s->def, op->id);
-	check_operation(op, report);
-	if (!statement && !linked->flow) {
-		buf_printf(report, "%.*s: no sql/%.*s.sql and no flow\n", STR_FMT(op->id), STR_FMT(op->id));
-		return;
+	if (statement->described) {
+		check_shape(op, statement, report);
+		check_binds(op, statement, report);
+		check_columns(op, statement, report);
 	}
-	if (!statement || linked->flow) return;
-	check_shape(op, statement, report);
-	check_binds(op, statement, report);
-	check_columns(op, statement, report);
 	char name[128];
 	int n = snprintf(name, sizeof name, "%.*s__replay", STR_FMT(op->id));
 	const struct pg_statement *replay = pg_statement_find(&l->statements, str_span(name, (size_t)n));
@@ -87,6 +91,20 @@ static void link_operation(struct service *s, struct link *l, const struct opera
 	}
 }
 
+static void link_operation(struct service *s, struct link *l, const struct operation *op, struct buf *report)
+{
+	struct linked_operation *linked = &l->operations[op->index];
+	const struct pg_statement *statement = pg_statement_find(&l->statements, op->id);
+	linked->operation = op;
+	linked->flow = flow_find(s->def, op->id);
+	check_operation(op, report);
+	if (linked->flow) return;
+	if (statement)
+		link_plain(l, op, statement, report);
+	else if (!has_file(s, l, op->id))
+		buf_printf(report, "%.*s: no sql/%.*s.sql and no flow\n", STR_FMT(op->id), STR_FMT(op->id));
+}
+
 /* A flow's statement with the operation's own name is bound by the operation's contract. */
 static const struct operation *flow_operation(
     const struct service *s, const struct link *l, const struct pg_statement *p)
@@ -94,30 +112,40 @@ static const struct operation *flow_operation(
 	return flow_find(s->def, p->name) ? map_get(&l->contract->operations_by_id, p->name) : NULL;
 }
 
-static enum err link_sql(struct service *s, struct link *l, struct str conninfo, struct buf *report)
+static enum err link_plans(struct service *s, struct link *l, struct buf *report)
 {
-	struct map constraints;
-	map_init(&constraints, &l->arena);
 	map_init(&l->plans_by_name, &l->arena);
-	struct str sql = arena_printf(&l->arena, "%.*s/sql", STR_FMT(s->dir));
-	const char *const dirs[] = { "common/service/sql", sql.p, NULL };
-	TRY(pg_statements_load(&l->arena, dirs, &l->statements, report));
-	TRY(pg_describe(&l->arena, conninfo, &l->statements, &constraints, report));
-	TRY(save_answers(s, l, report));
-	TRY(pg_describe(&l->arena, conninfo, &l->statements, NULL, report));
-	check_constraints(l->contract, &constraints, report);
-	l->plans = arena_array(&l->arena, l->statements.count, sizeof *l->plans);
+	l->plans = arena_array(&l->arena, l->statements.count + 1, sizeof *l->plans);
 	if (!l->plans) return ERR_MEMORY;
 	for (unsigned i = 0; i < l->statements.count; i++) {
 		const struct pg_statement *statement = l->statements.items[i];
-		/* All faults in one report: a bad plan does not end the list. */
 		if (plan_make(l, flow_operation(s, l, statement), statement, &l->plans[i], report) == ERR_MEMORY ||
 		    !map_set(&l->plans_by_name, statement->name, &l->plans[i]))
 			return ERR_MEMORY;
 	}
 	l->identity = link_plan(l, STR("identity_set"));
 	if (!l->identity) buf_printf(report, "identity_set.sql is missing\n");
-	return l->identity ? ERR_NONE : ERR_CONFIG;
+	return ERR_NONE;
+}
+
+/* Goes on after a fault as far as it makes sense, so that one report holds them all. */
+static enum err link_sql(struct service *s, struct link *l, struct str conninfo, struct buf *report)
+{
+	struct map constraints;
+	map_init(&constraints, &l->arena);
+	struct str sql = arena_printf(&l->arena, "%.*s/sql", STR_FMT(s->dir));
+	const char *const dirs[] = { "common/service/sql", sql.p, NULL };
+	enum err loaded = pg_statements_load(&l->arena, dirs, &l->statements, report);
+	enum err described = pg_describe(&l->arena, conninfo, &l->statements, &constraints, report);
+	if (!l->contract) return ERR_CONFIG;
+	TRY(save_answers(s, l, report));
+	if (described == ERR_NONE) described = pg_describe(&l->arena, conninfo, &l->statements, NULL, report);
+	check_constraints(l->contract, &constraints, report);
+	TRY(link_plans(s, l, report));
+	for (unsigned i = 0; i < l->contract->operation_count; i++)
+		link_operation(s, l, &l->contract->operations[i], report);
+	check_flows(s->def, l->contract, report);
+	return loaded != ERR_NONE ? loaded : described;
 }
 
 struct link *link_load(struct service *s, struct str conninfo, struct buf *report)
@@ -131,14 +159,18 @@ struct link *link_load(struct service *s, struct str conninfo, struct buf *repor
 	const char *const services[] = { s->def->name, NULL };
 	enum err e = contract_load(&l->arena, s->proto.p, services, &l->contract, report);
 	if (e == ERR_NONE) {
-		l->operations = arena_array(&l->arena, l->contract->operation_count, sizeof *l->operations);
-		e = l->operations ? link_sql(s, l, conninfo, report) : ERR_MEMORY;
+		unsigned count = l->contract->operation_count;
+		l->operations = arena_array(&l->arena, count + 1, sizeof *l->operations);
+		l->metrics = arena_array(&l->arena, count + 1, sizeof *l->metrics);
+		if (!l->operations || !l->metrics) e = ERR_MEMORY;
+	} else {
+		l->contract = NULL;
 	}
-	if (e == ERR_NONE) {
-		for (unsigned i = 0; i < l->contract->operation_count; i++)
-			link_operation(s, l, &l->contract->operations[i], report);
-		check_flows(s->def, l->contract, report);
+	if (e != ERR_MEMORY) {
+		enum err linked = link_sql(s, l, conninfo, report);
+		if (e == ERR_NONE) e = linked;
 	}
+	if (e == ERR_NONE && l->arena.overflow) e = ERR_MEMORY;
 	if (e == ERR_NONE && report->n == 0) return l;
 	if (report->n == 0) buf_printf(report, "the link failed: %s\n", err_info(e)->name);
 	link_release(l);

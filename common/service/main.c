@@ -115,7 +115,7 @@ static void on_terminate(void *arg, int signo)
 static enum err listen_start(struct service *s)
 {
 	struct http_server_config config = { .pipeline_max = 1024,
-		.body_bytes_max = 8 * 1024 * 1024,
+		.body_bytes_max = BODY_BYTES_MAX,
 		.on_head = request_head,
 		.on_request = request_receive,
 		.on_refused = request_refused,
@@ -230,6 +230,8 @@ int service_main(const struct service_def *def, int argc, char **argv)
 	const char *verb = argc > 1 ? argv[1] : "serve";
 	s = (struct service){ .def = def };
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP,
+	    SIG_IGN); /* until `serve` listens to it: a re-link must not end what is still starting, nor the relay */
 	log_init(def->name, LOG_INFO);
 	crypto_init();
 	arena_init(&s.boot, 64 * 1024, BOOT_BYTES_MAX);

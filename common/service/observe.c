@@ -1,8 +1,6 @@
 /* What operators see of a service: metrics per operation, the state of its pools, readiness, the access log. */
 #include "common/service/runtime.h"
 
-#include <stdlib.h>
-
 #include "common/core/clock.h"
 #include "common/core/config.h"
 #include "common/core/log.h"
@@ -89,21 +87,18 @@ enum err observe_start(struct service *s)
 void observe_link(struct service *s)
 {
 	const struct contract *c = s->link->contract;
-	free(s->operation_metrics);
-	s->operation_metrics = calloc(c->operation_count + 1, sizeof *s->operation_metrics);
-	CHECK(s->operation_metrics != NULL);
-	s->operation_metric_count = c->operation_count;
+	struct operation_metrics *m = s->link->metrics; /* the same series again after a re-link */
 	for (unsigned i = 0; i < c->operation_count; i++)
-		metrics_operation(s->metrics, c->operations[i].id, c->operations[i].method, &s->operation_metrics[i]);
-	metrics_operation(s->metrics, STR("unmatched"), STR("-"), &s->operation_metrics[c->operation_count]);
+		metrics_operation(s->metrics, c->operations[i].id, c->operations[i].method, &m[i]);
+	metrics_operation(s->metrics, STR("unmatched"), STR("-"), &m[c->operation_count]);
 }
 
 void observe_request(struct request *r, int status, size_t bytes)
 {
-	struct service *s = r->service;
-	unsigned index = r->linked && r->link == s->link ? r->linked->operation->index : s->operation_metric_count;
+	const struct link *l = r->link;
+	unsigned index = r->linked ? r->linked->operation->index : l->contract->operation_count;
 	int64_t elapsed_ns = clock_mono_ns() - r->started_ns;
-	operation_metrics_count(&s->operation_metrics[index], status, elapsed_ns);
+	operation_metrics_count(&l->metrics[index], status, elapsed_ns);
 	if (!log_wants(LOG_INFO)) return;
 	log_begin(LOG_INFO, "request");
 	log_str("operation", r->linked ? r->linked->operation->id : STR("unmatched"));

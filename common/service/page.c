@@ -1,45 +1,112 @@
-/* Cursors: the keys of the last row shown, bound to operation and filters, MAC-ed so that nobody can forge a position. */
+/* Cursors: the keys of the last row shown, bound to operation, caller and filters, MAC-ed so that nobody can forge a position. */
 #include "common/service/runtime.h"
 
-enum { CURSOR_MAC_BYTES = 16, CURSOR_TEXT_MAX = 1024 };
+#include "common/core/log.h"
 
-/* Everything that must stay the same from page to page: the operation and all parameters but limit and cursor. */
-static void filters_digest(const struct request *r, unsigned char out[SHA256_BYTES])
+enum { CURSOR_MAC_BYTES = 16, VALUE_NULL = 0xffff, LIMIT_DEFAULT = 20 };
+
+/* ── keys as bytes: length and name, length and value; both lengths say where the next one begins ── */
+
+enum err page_keys_write(const struct page_key *keys, unsigned count, char out[CURSOR_BYTES_MAX], size_t *bytes)
 {
-	const struct operation *op = r->linked->operation;
-	char text[4096];
 	size_t n = 0;
-	for (unsigned i = 0; i < op->parameter_count; i++) {
-		struct str name = op->parameters[i].bind, value = r->parameters.values[i];
-		if (str_eq(name, STR("query.limit")) || str_eq(name, STR("query.cursor"))) continue;
-		if (name.n + value.n + 2 > sizeof text - n) continue; /* longer filters do not exist by contract */
-		memcpy(text + n, name.p, name.n);
+	for (unsigned i = 0; i < count; i++) {
+		struct str name = keys[i].name, value = keys[i].value;
+		size_t room = CURSOR_BYTES_MAX - n;
+		if (name.n > UINT8_MAX || value.n >= VALUE_NULL || 3 + name.n + value.n > room)
+			return ERR_PAYLOAD_TOO_LARGE;
+		size_t length = value.p ? value.n : VALUE_NULL;
+		out[n++] = (char)name.n;
+		memcpy(out + n, name.p, name.n);
 		n += name.n;
-		text[n++] = value.p ? '=' : '-';
-		if (value.n) memcpy(text + n, value.p, value.n);
+		out[n++] = (char)(length >> 8);
+		out[n++] = (char)(length & 0xff);
+		if (value.n) memcpy(out + n, value.p, value.n);
 		n += value.n;
-		text[n++] = '\n';
 	}
-	sha256(str_span(text, n), out);
+	*bytes = n;
+	return ERR_NONE;
 }
 
-/* operation, filters and keys → MAC. */
-static void cursor_mac(const struct request *r, struct str keys, unsigned char out[SHA256_BYTES])
+static bool take(struct str *rest, size_t n, struct str *out)
 {
-	unsigned char filters[SHA256_BYTES];
-	filters_digest(r, filters);
-	struct str id = r->linked->operation->id;
-	struct str subject = r->linked->operation->rows == ROWS_OWN ? r->principal.subject : STR_NONE;
-	char text[CURSOR_TEXT_MAX + 256 + SHA256_BYTES];
-	size_t n = 0;
-	const struct str parts[] = { id, STR("\n"), subject, STR("\n"), str_span((char *)filters, sizeof filters),
-		keys };
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		CHECK(parts[i].n <= sizeof text - n);
-		if (parts[i].n) memcpy(text + n, parts[i].p, parts[i].n);
-		n += parts[i].n;
+	if (rest->n < n) return false;
+	*out = str_span(rest->p, n);
+	*rest = str_span(rest->p + n, rest->n - n);
+	return true;
+}
+
+enum err page_keys_read(struct str bytes, struct page_key keys[PAGE_KEYS_MAX], unsigned *count)
+{
+	struct str length;
+	*count = 0;
+	while (bytes.n) {
+		if (*count == PAGE_KEYS_MAX) return ERR_CURSOR_MISMATCH;
+		struct page_key *k = &keys[(*count)++];
+		if (!take(&bytes, 1, &length) || !take(&bytes, (unsigned char)length.p[0], &k->name) ||
+		    !take(&bytes, 2, &length))
+			return ERR_CURSOR_MISMATCH;
+		size_t n = (size_t)(unsigned char)length.p[0] << 8 | (unsigned char)length.p[1];
+		k->value = STR_NONE;
+		if (n != VALUE_NULL && !take(&bytes, n, &k->value)) return ERR_CURSOR_MISMATCH;
 	}
-	hmac_sha256(r->service->cursor_key, str_span(text, n), out);
+	return ERR_NONE;
+}
+
+/* ── what a cursor belongs to ── */
+
+static bool is_filter(const struct parameter *p)
+{
+	return p->in != IN_HEADER && !str_eq(p->bind, STR("query.limit")) && !str_eq(p->bind, STR("query.cursor"));
+}
+
+static char *put(char *at, struct str s)
+{
+	unsigned long long n = s.p ? s.n : UINT64_MAX; /* so that no two lists of values look alike */
+	memcpy(at, &n, sizeof n);
+	if (s.n) memcpy(at + sizeof n, s.p, s.n);
+	return at + sizeof n + s.n;
+}
+
+/* Operation, who may see which rows, and every filter: what must stay the same from page to page. */
+static bool digest_scope(struct request *r, unsigned char out[SHA256_BYTES])
+{
+	const struct operation *op = r->linked->operation;
+	struct str who = op->rows == ROWS_OWN            ? r->principal.subject
+			 : op->rows == ROWS_ORGANIZATION ? r->principal.organization
+							 : STR_NONE;
+	size_t bytes = 2 * sizeof(unsigned long long) + op->id.n + who.n;
+	for (unsigned i = 0; i < op->parameter_count; i++)
+		if (is_filter(&op->parameters[i]))
+			bytes += 2 * sizeof(unsigned long long) + op->parameters[i].bind.n + r->parameters.values[i].n;
+	char *text = arena_alloc(r->arena, bytes), *at = text;
+	if (!text) return false;
+	at = put(put(at, op->id), who);
+	for (unsigned i = 0; i < op->parameter_count; i++)
+		if (is_filter(&op->parameters[i])) at = put(put(at, op->parameters[i].bind), r->parameters.values[i]);
+	CHECK(at == text + bytes);
+	sha256(str_span(text, bytes), out);
+	return true;
+}
+
+static bool cursor_mac(struct request *r, struct str key, struct str keys, unsigned char out[SHA256_BYTES])
+{
+	unsigned char text[SHA256_BYTES + CURSOR_BYTES_MAX];
+	if (keys.n > CURSOR_BYTES_MAX || !digest_scope(r, text)) return false;
+	memcpy(text + SHA256_BYTES, keys.p, keys.n);
+	hmac_sha256(key, str_span((const char *)text, SHA256_BYTES + keys.n), out);
+	return true;
+}
+
+static bool is_ours(struct request *r, struct str mac, struct str keys)
+{
+	unsigned char want[SHA256_BYTES];
+	const struct service *s = r->service;
+	for (unsigned i = 0; i < s->identity_key_count; i++)
+		if (cursor_mac(r, s->cursor_keys[i], keys, want) &&
+		    crypto_equal(str_span((char *)want, CURSOR_MAC_BYTES), mac))
+			return true;
+	return false;
 }
 
 enum err page_read_cursor(struct request *r)
@@ -47,22 +114,20 @@ enum err page_read_cursor(struct request *r)
 	const struct operation *op = r->linked->operation;
 	int limit = contract_parameter_index(op, STR("query.limit")),
 	    at = contract_parameter_index(op, STR("query.cursor"));
-	if (limit < 0 || !str_to_i64(r->parameters.values[limit], &r->page_limit)) r->page_limit = 20;
-	struct str text = at < 0 ? STR_NONE : r->parameters.values[at], bytes, pair, name;
+	if (limit < 0 || !str_to_i64(r->parameters.values[limit], &r->page_limit)) r->page_limit = LIMIT_DEFAULT;
+	struct str text = at < 0 ? STR_NONE : r->parameters.values[at], bytes;
 	if (!text.p) return ERR_NONE;
-	if (text.n > CURSOR_TEXT_MAX || base64url_decode(r->arena, text, &bytes) != ERR_NONE ||
-	    bytes.n <= CURSOR_MAC_BYTES)
+	if (base64url_decode(r->arena, text, &bytes) != ERR_NONE || bytes.n <= CURSOR_MAC_BYTES)
 		return ERR_CURSOR_MISMATCH;
 	struct str keys = str_from(bytes, CURSOR_MAC_BYTES);
-	unsigned char mac[SHA256_BYTES];
-	cursor_mac(r, keys, mac);
-	if (!crypto_equal(str_span((char *)mac, CURSOR_MAC_BYTES), str_span(bytes.p, CURSOR_MAC_BYTES)))
-		return ERR_CURSOR_MISMATCH;
-	while (str_cut(&keys, '\n', &pair)) {
-		if (!str_cut(&pair, '=', &name)) continue;
+	if (!is_ours(r, str_span(bytes.p, CURSOR_MAC_BYTES), keys)) return ERR_CURSOR_MISMATCH;
+	struct page_key read[PAGE_KEYS_MAX];
+	unsigned count;
+	TRY(page_keys_read(keys, read, &count));
+	for (unsigned i = 0; i < count; i++) {
 		struct setting *s = ARENA_NEW(r->arena, struct setting);
 		if (!s) return ERR_MEMORY;
-		*s = (struct setting){ .next = r->page_keys, .bind = name, .value = pair };
+		*s = (struct setting){ .next = r->page_keys, .bind = read[i].name, .value = read[i].value };
 		r->page_keys = s;
 	}
 	return ERR_NONE;
@@ -80,29 +145,37 @@ static struct str next_address(struct request *r, struct str cursor)
 	    STR_FMT(r->x->path), STR_FMT(kept), STR_FMT(cursor));
 }
 
-void page_write_end(struct request *r, struct json_writer *w, const struct plan *plan, const struct pg_result *result,
+static struct str make_cursor(struct request *r, const struct plan *plan, const struct pg_result *result, unsigned row)
+{
+	struct page_key keys[PAGE_KEYS_MAX];
+	char bytes[CURSOR_BYTES_MAX], text[CURSOR_BYTES_MAX];
+	unsigned char mac[SHA256_BYTES];
+	size_t n;
+	for (unsigned i = 0; i < plan->page_column_count; i++) {
+		unsigned column = (unsigned)plan->page_columns[i];
+		keys[i] = (struct page_key){ str_from(pg_column_name(result, column), sizeof "page." - 1),
+			pg_get(result, row, column) };
+	}
+	if (page_keys_write(keys, plan->page_column_count, bytes, &n) != ERR_NONE ||
+	    n > CURSOR_BYTES_MAX - CURSOR_MAC_BYTES ||
+	    !cursor_mac(r, r->service->cursor_keys[0], str_span(bytes, n), mac))
+		return STR_NONE;
+	memcpy(text, mac, CURSOR_MAC_BYTES);
+	memcpy(text + CURSOR_MAC_BYTES, bytes, n);
+	return base64url_encode(r->arena, str_span(text, CURSOR_MAC_BYTES + n));
+}
+
+bool page_write_end(struct request *r, struct json_writer *w, const struct plan *plan, const struct pg_result *result,
     unsigned first, unsigned shown, bool more)
 {
 	json_put_member_bool(w, "has_more", more);
-	if (!more || shown == 0) return;
-	char text[CURSOR_TEXT_MAX];
-	size_t n = CURSOR_MAC_BYTES;
-	for (unsigned i = 0; i < plan->page_column_count; i++) {
-		unsigned column = (unsigned)plan->page_columns[i];
-		struct str name = str_from(pg_column_name(result, column), 5),
-			   value = pg_get(result, first + shown - 1, column);
-		CHECK(n + name.n + value.n + 2 < sizeof text);
-		if (i) text[n++] = '\n';
-		memcpy(text + n, name.p, name.n);
-		n += name.n;
-		text[n++] = '=';
-		if (value.n) memcpy(text + n, value.p, value.n);
-		n += value.n;
+	if (!more || shown == 0) return true;
+	struct str cursor = make_cursor(r, plan, result, first + shown - 1);
+	if (!cursor.p) {
+		log_line(LOG_ERROR, "keys too long for a cursor", "%.*s", STR_FMT(r->linked->operation->id));
+		return false;
 	}
-	unsigned char mac[SHA256_BYTES];
-	cursor_mac(r, str_span(text + CURSOR_MAC_BYTES, n - CURSOR_MAC_BYTES), mac);
-	memcpy(text, mac, CURSOR_MAC_BYTES);
-	struct str cursor = base64url_encode(r->arena, str_span(text, n));
 	json_put_member_str(w, "next_cursor", cursor);
 	request_add_header(r, STR("Link"), next_address(r, cursor));
+	return true;
 }

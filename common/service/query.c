@@ -1,6 +1,9 @@
 /* Statements of a request: the plain operation's two steps, and what flows call. */
 #include "common/service/runtime.h"
 
+#include "common/core/log.h"
+#include "common/http/problem.h"
+
 enum { GROUP_CALLS_MAX = 8 };
 
 static enum next plain_execute(struct request *r);
@@ -17,8 +20,27 @@ static enum next plain_unreached(struct request *r)
 	return request_fail(r, ERR_INTERNAL, NULL);
 }
 
+static void replay_done(void *arg, const struct pg_outcome *o);
+
+/*
+ * A refusal under an Idempotency-Key may be the echo of this very request's first success (the refund is made, the state has
+ * changed, the name is taken by itself): the saved answer comes before the refusal.
+ */
+static enum next seek_saved_answer(struct request *r)
+{
+	const struct plan *plan = &r->linked->replay;
+	struct pg_value *values;
+	r->sought = true;
+	enum err e = bind_values(r, plan, &values);
+	struct pg_call call = { plan->statement, values };
+	if (e == ERR_NONE) e = pg_send(r->service->pool, PG_READ, &call, 1, r->deadline_ms, replay_done, r);
+	return e == ERR_NONE ? NEXT_WAIT : request_fail(r, e, NULL);
+}
+
 static void after_plain(struct request *r, enum next next)
 {
+	bool may_echo = r->idempotency_id.p && r->linked->replay.statement && !r->sought;
+	if (next == NEXT_FAIL && may_echo && problem_status(&r->problem) < 500) next = seek_saved_answer(r);
 	if (next == NEXT_FAIL) answer_problem(r);
 }
 
@@ -26,42 +48,30 @@ static void replay_done(void *arg, const struct pg_outcome *o)
 {
 	struct request *r = arg;
 	const struct plan *plan = &r->linked->replay;
+	enum next next = NEXT_FAIL;
 	if (o->err != ERR_NONE) {
 		after_plain(r, answer_outcome(r, o));
 		return;
 	}
 	const struct pg_result *result = o->results[o->result_count - 1];
-	enum next next;
-	if (pg_rows(result) == 0)
-		next = request_fail(
-		    r, ERR_RETRY, NULL); /* pruned, or its transaction vanished: the client may try again */
-	else if (!str_eq(pg_get(result, 0, (unsigned)plan->steering.fingerprint), r->idempotency_fingerprint))
+	if (pg_rows(result) == 0) {
+		/* The refusal stands; or the claim was there and is gone again (its transaction was undone, or it was pruned). */
+		if (r->problem.err == ERR_IDEMPOTENCY_IN_PROGRESS) next = request_fail(r, ERR_RETRY, NULL);
+	} else if (!str_eq(pg_get(result, 0, (unsigned)plan->steering.fingerprint), r->idempotency_fingerprint)) {
 		next = request_fail(r, ERR_IDEMPOTENCY_KEY_REUSED, NULL);
-	else if (str_eq(pg_get(result, 0, (unsigned)plan->steering.pending), STR("t")))
+	} else if (str_eq(pg_get(result, 0, (unsigned)plan->steering.pending), STR("t"))) {
 		next = request_fail(r, ERR_IDEMPOTENCY_IN_PROGRESS, NULL);
-	else {
+	} else {
 		r->replayed = true;
+		r->problem = (struct problem){ .err = ERR_NONE };
 		next = answer_result(r, &r->linked->plain, result, 0, pg_rows(result));
 	}
 	after_plain(r, next);
 }
 
-/* The key was used before: read the saved answer back. */
-static bool start_replay(struct request *r, const struct pg_outcome *o)
-{
-	const struct plan *plan = &r->linked->replay;
-	struct pg_value *values;
-	if (o->err != ERR_CONSTRAINT || !plan->statement || !str_eq(o->constraint, STR("idempotency_pkey")))
-		return false;
-	if (bind_values(r, plan, &values) != ERR_NONE) return false;
-	struct pg_call call = { plan->statement, values };
-	return pg_send(r->service->pool, PG_READ, &call, 1, r->deadline_ms, replay_done, r) == ERR_NONE;
-}
-
 static void plain_done(void *arg, const struct pg_outcome *o)
 {
 	struct request *r = arg;
-	if (start_replay(r, o)) return;
 	const struct pg_result *result = o->err == ERR_NONE ? o->results[o->result_count - 1] : NULL;
 	after_plain(r, result ? answer_result(r, &r->linked->plain, result, 0, pg_rows(result)) : answer_outcome(r, o));
 }
@@ -70,20 +80,21 @@ static void plain_batch_done(
     void *arg, const struct pg_outcome *o, const struct pg_result *result, unsigned first, unsigned count)
 {
 	struct request *r = arg;
-	if (start_replay(r, o)) return;
 	after_plain(
 	    r, o->err == ERR_NONE ? answer_result(r, &r->linked->plain, result, first, count) : answer_outcome(r, o));
 }
 
-/* identity_set, when policies need to know who asks. Returns the number of calls added. */
-static unsigned identity_call(struct request *r, struct pg_call *call)
+/* identity_set, when policies need to know who asks: without it nothing may be sent. *count becomes 0 or 1. */
+static enum err identity_call(struct request *r, struct pg_call *call, unsigned *count)
 {
 	struct pg_value *values;
-	const struct plan *plan = link_plan(r->link, STR("identity_set"));
-	if (!r->linked || r->linked->operation->rows == ROWS_ALL) return 0;
-	if (bind_values(r, plan, &values) != ERR_NONE) return 0;
+	const struct plan *plan = r->link->identity;
+	*count = 0;
+	if (!r->linked || r->linked->operation->rows == ROWS_ALL) return ERR_NONE;
+	TRY(bind_values(r, plan, &values));
 	*call = (struct pg_call){ plan->statement, values };
-	return 1;
+	*count = 1;
+	return ERR_NONE;
 }
 
 static enum pg_group_kind group_kind(const struct pg_statement *s)
@@ -106,7 +117,8 @@ static enum next plain_execute(struct request *r)
 	enum err e = bind_values(r, plan, &values);
 	if (e != ERR_NONE) return request_fail(r, e, NULL);
 	if (plan->batch) return sent(r, pg_batch_add(plan->batch, values, r->deadline_ms, plain_batch_done, r));
-	unsigned count = identity_call(r, calls);
+	unsigned count;
+	if ((e = identity_call(r, calls, &count)) != ERR_NONE) return request_fail(r, e, NULL);
 	calls[count++] = (struct pg_call){ plan->statement, values };
 	return sent(
 	    r, pg_send(r->service->pool, group_kind(plan->statement), calls, count, r->deadline_ms, plain_done, r));
@@ -117,12 +129,15 @@ static enum next plain_execute(struct request *r)
 static bool copy_rows(struct request *r, struct rows *out, const struct plan *plan, const struct pg_result *result,
     unsigned first, unsigned count)
 {
+	const struct pg_statement *s = plan->statement;
 	unsigned columns = pg_columns(result);
-	*out = (struct rows){ .row_count = count, .column_count = columns, .plan = plan };
+	*out = (struct rows){ .row_count = count, .column_count = columns, .plan = plan, .owner = r };
 	out->names = arena_array(r->arena, columns ? columns : 1, sizeof *out->names);
 	out->cells = arena_array(r->arena, (size_t)columns * count + 1, sizeof *out->cells);
 	if (!out->names || !out->cells) return false;
-	for (unsigned c = 0; c < columns; c++) out->names[c] = arena_str(r->arena, pg_column_name(result, c));
+	for (unsigned c = 0; c < columns; c++) /* the link outlives the request */
+		out->names[c] =
+		    c < s->column_count ? s->columns[c].name : arena_str(r->arena, pg_column_name(result, c));
 	for (unsigned i = 0; i < count; i++)
 		for (unsigned c = 0; c < columns; c++)
 			out->cells[(size_t)i * columns + c] = arena_str(r->arena, pg_get(result, first + i, c));
@@ -142,10 +157,10 @@ static bool refused_by_row(
 	return true;
 }
 
-/* Ends the wait: the next step runs, or the request fails. */
+/* Ends the wait: the next step runs, or the request fails. Only the database's refusals are tolerated, not our lack of memory. */
 static void go_on(struct request *r, bool failed)
 {
-	if (failed && !r->tolerant) {
+	if (failed && (!r->tolerant || r->outcome == ERR_NONE)) {
 		request_end(r, NEXT_FAIL);
 		return;
 	}
@@ -189,24 +204,36 @@ static void flow_batch_done(
 	go_on(r, failed);
 }
 
+/* The link cannot know what C asks for; a file that went away between two links must not take the process along. */
+static enum next no_such(struct request *r, const char *what, const char *name)
+{
+	log_line(LOG_ERROR, "SQL does not have what the flow asks for", "%s %s at %s", what, name, r->step_name);
+	r->broken = true;
+	return request_fail(r, ERR_INTERNAL, NULL);
+}
+
 static enum next start_queries(struct request *r, const char *const *names, unsigned count, bool tolerant)
 {
 	struct pg_call calls[GROUP_CALLS_MAX];
 	struct pg_value *values;
+	unsigned n;
 	CHECK(count > 0 && count < GROUP_CALLS_MAX);
+	if (r->broken) return request_fail(r, ERR_INTERNAL, NULL);
 	r->tolerant = tolerant;
 	r->rows = arena_array(r->arena, count, sizeof *r->rows);
 	r->rows_count = count;
 	if (!r->rows) return request_fail(r, ERR_MEMORY, NULL);
-	unsigned n = identity_call(r, calls);
+	enum err e = identity_call(r, calls, &n);
+	if (e != ERR_NONE) return request_fail(r, e, NULL);
 	enum pg_group_kind kind = PG_READ;
 	for (unsigned i = 0; i < count; i++) {
 		const struct plan *plan = link_plan(r->link, str_of(names[i]));
-		CHECK(plan != NULL);
+		if (!plan) return no_such(r, "statement", names[i]);
 		r->rows[i].plan = plan;
-		enum err e = bind_values(r, plan, &values);
+		e = bind_values(r, plan, &values);
 		if (e != ERR_NONE) return request_fail(r, e, NULL);
-		if (plan->batch && count == 1)
+		if (plan->batch && count == 1 &&
+		    n == 0) /* with row security it goes alone: who asks is the transaction's */
 			return sent(r, pg_batch_add(plan->batch, values, r->deadline_ms, flow_batch_done, r));
 		calls[n++] = (struct pg_call){ plan->statement, values };
 		if (plan->statement->tx == TX_WRITE) kind = PG_WRITE;
@@ -256,7 +283,7 @@ struct str request_column_at(const struct request *r, unsigned statement, unsign
 	if (row >= rows->row_count) return STR_NONE;
 	for (unsigned c = 0; c < rows->column_count; c++)
 		if (str_eq(rows->names[c], str_of(name))) return rows->cells[(size_t)row * rows->column_count + c];
-	CHECK(!"the statement has no such column");
+	no_such(rows->owner, "column", name);
 	return STR_NONE;
 }
 

@@ -1,7 +1,7 @@
 /*
  * The relay: committed outbox rows → a Redis Stream, in order, each once. PostgreSQL gives every committed event a position; the
- * position is the stream's entry id, so that publishing twice is refused by Redis itself. Redis may vanish, or come back empty:
- * the relay asks where the stream ends and goes on from there.
+ * position is the stream's entry id, and a script publishes only behind the end we know. Redis may vanish, or come back empty: the
+ * relay asks where the stream ends and goes on from there.
  */
 #include "common/service/runtime.h"
 
@@ -17,9 +17,35 @@ enum {
 	RELAY_TROUBLE_MS = 1000,
 	RELAY_DEADLINE_MS = 10000,
 	RELAY_ARENA_BYTES_MAX = 8 * 1024 * 1024,
-	EXIT_SETTINGS = 78,
-	STREAM_LENGTH_MAX = 1000000
+	ASK_AGAIN_ROUNDS = 10, /* idle rounds after which Redis is asked whether the stream is still ours */
+	ENTRIES_MAX = 500, /* `limit` of relay_pending.sql */
+	ENTRY_ARGS = 6,
+	SLICE_BYTES_MAX = 1024 * 1024,
+	EXIT_SETTINGS = 78
 };
+
+/*
+ * KEYS: the stream. ARGV: where it must end, its greatest length, then position, id, type, subject, payload and time of each
+ * event. Answers with the position at which the stream ends now. Nothing is added unless it ended where we thought: so a second
+ * relay, an emptied or an older Redis are noticed before they do harm, and since a script is not interrupted, a refusal in the
+ * middle (memory) leaves no gap behind it. What was trimmed away still counts (last-generated-id).
+ */
+static const char publish_script[] =
+    "local last = '0' "
+    "if redis.call('EXISTS', KEYS[1]) == 1 then "
+    "  local info = redis.call('XINFO', 'STREAM', KEYS[1]) "
+    "  for i = 1, #info, 2 do "
+    "    if info[i] == 'last-generated-id' then last = string.match(info[i + 1], '^%d+') end "
+    "  end "
+    "end "
+    "if last ~= ARGV[1] then return last end "
+    "for i = 3, #ARGV, 6 do "
+    "  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], ARGV[i] .. '-0', 'id', ARGV[i + 1], 'type', ARGV[i + 2], "
+    "    'subject', ARGV[i + 3], 'payload', ARGV[i + 4], 'occurred_at', ARGV[i + 5]) "
+    "  last = ARGV[i] "
+    "end "
+    "return last";
+static const char stream_length_max[] = "1000000";
 
 struct relay {
 	struct service *service;
@@ -30,9 +56,10 @@ struct relay {
 	bool stream_known; /* `last` is what the stream ends with */
 	int64_t last;
 	int64_t highest; /* of this round */
-	unsigned waiting; /* replies owed */
-	bool refused;
+	unsigned sent; /* events of this round */
+	unsigned idle_rounds;
 	bool stopping;
+	int64_t oldest_s; /* age of the oldest event that waits */
 	uint64_t *published_total;
 };
 
@@ -50,13 +77,13 @@ static void round_end(struct relay *y, int64_t pause_ms)
 static enum err send_statements(
     struct relay *y, const char *const *names, unsigned count, const char *bind, int64_t value, pg_done *done)
 {
-	struct pg_call calls[2];
+	struct pg_call calls[3];
 	struct pg_value *values = arena_array(&y->arena, count, sizeof *values);
 	if (!values) return ERR_MEMORY;
 	for (unsigned i = 0; i < count; i++) {
 		const struct pg_statement *s = pg_statement_find(&y->service->link->statements, str_of(names[i]));
 		CHECK(s != NULL && s->param_count <= 1);
-		if (bind) values[i].text = arena_printf(&y->arena, "%lld", (long long)value);
+		if (bind && s->param_count) values[i].text = arena_printf(&y->arena, "%lld", (long long)value);
 		calls[i] = (struct pg_call){ s, &values[i] };
 	}
 	int64_t deadline = loop_now_ms(y->service->loop) + RELAY_DEADLINE_MS;
@@ -66,112 +93,103 @@ static enum err send_statements(
 static void marked(void *arg, const struct pg_outcome *o)
 {
 	struct relay *y = arg;
-	if (o->err == ERR_NONE) y->last = y->highest;
 	round_end(y, o->err == ERR_NONE ? 0 : RELAY_TROUBLE_MS);
 }
 
-static void entries_published(struct relay *y)
+/* The script's answer: where the stream ends. */
+static void entries_published(void *arg, enum err status, const struct redis_reply *reply)
 {
+	struct relay *y = arg;
+	int64_t end;
 	const char *names[] = { "relay_published" };
-	if (y->refused) { /* somebody else published these, or Redis refused: ask where the stream ends */
-		y->stream_known = false;
+	if (status != ERR_NONE || reply->type != REDIS_STRING || !str_to_i64(reply->text, &end)) {
+		if (status == ERR_NONE) log_line(LOG_WARN, "Redis refused events", "%.*s", STR_FMT(reply->text));
+		y->stream_known = false; /* whether they were written is unknown: ask */
 		round_end(y, RELAY_TROUBLE_MS);
 		return;
 	}
-	if (send_statements(y, names, 1, "relay.published", y->highest, marked) != ERR_NONE)
+	bool agreed = end == y->highest;
+	if (!agreed || !y->stream_known) log_line(LOG_INFO, "relay goes on", "after position %lld", (long long)end);
+	y->stream_known = true;
+	y->last = end;
+	if (agreed) *y->published_total += y->sent;
+	if (!agreed || y->sent == 0)
+		round_end(y, 0);
+	else if (send_statements(y, names, 1, "relay.published", end, marked) != ERR_NONE)
 		round_end(y, RELAY_TROUBLE_MS);
 }
 
-static void entry_added(void *arg, enum err status, const struct redis_reply *reply)
+/* With no rows (NULL) it only asks. */
+static void publish(struct relay *y, const struct pg_result *rows)
 {
-	struct relay *y = arg;
-	if (status != ERR_NONE || reply->type == REDIS_FAILED)
-		y->refused = true;
-	else
-		++*y->published_total;
-	if (--y->waiting == 0) entries_published(y);
-}
-
-static void publish_rows(struct relay *y, const struct pg_result *rows)
-{
-	static const char *const names[] = { "id", "type", "subject", "payload", "occurred_at" };
-	char limit[16];
-	snprintf(limit, sizeof limit, "%d", STREAM_LENGTH_MAX);
-	y->refused = false;
-	for (unsigned i = 0; i < pg_rows(rows); i++) {
-		struct str args[6 + 2 * ARRAY_LEN(names)] = { STR("XADD"), y->stream, STR("MAXLEN"), STR("~"),
-			str_of(limit) };
-		unsigned n = 5;
-		struct str position = pg_get(rows, i, 0);
-		args[n++] = arena_printf(&y->arena, "%.*s-0", STR_FMT(position));
-		for (size_t k = 0; k < ARRAY_LEN(names); k++) {
-			args[n++] = str_of(names[k]);
-			args[n++] = pg_get(rows, i, (unsigned)k + 1);
-		}
-		if (redis_send(y->redis, args, n, entry_added, y) != ERR_NONE) {
-			y->refused = true;
-			break;
-		}
-		y->waiting++;
-		y->highest = pg_get_i64(rows, i, 0, y->highest);
+	static const char *const commands[] = { "EVAL", publish_script, "1" };
+	unsigned n = ARRAY_LEN(commands), count = rows ? pg_rows(rows) : 0;
+	if (count > ENTRIES_MAX) count = ENTRIES_MAX;
+	struct str *args = arena_array(&y->arena, n + 3 + (size_t)count * ENTRY_ARGS, sizeof *args);
+	if (!args) {
+		round_end(y, RELAY_TROUBLE_MS);
+		return;
 	}
-	if (y->waiting == 0) round_end(y, RELAY_TROUBLE_MS);
+	for (unsigned i = 0; i < n; i++) args[i] = str_of(commands[i]);
+	args[n++] = y->stream;
+	args[n++] = y->stream_known ? arena_printf(&y->arena, "%lld", (long long)y->last) : STR("?");
+	args[n++] = str_of(stream_length_max);
+	size_t bytes = 0;
+	y->highest = y->stream_known ? y->last : -1;
+	for (y->sent = 0; y->sent < count && (y->sent == 0 || bytes < SLICE_BYTES_MAX); y->sent++) {
+		for (unsigned k = 0; k < ENTRY_ARGS; k++) {
+			args[n] = pg_get(rows, y->sent, k);
+			bytes += args[n++].n;
+		}
+		y->highest = pg_get_i64(rows, y->sent, 0, -1);
+	}
+	if (redis_send(y->redis, args, n, entries_published, y) != ERR_NONE) round_end(y, RELAY_TROUBLE_MS);
 }
 
 static void pending_read(void *arg, const struct pg_outcome *o)
 {
 	struct relay *y = arg;
-	if (o->err != ERR_NONE)
+	if (o->err != ERR_NONE) {
 		round_end(y, RELAY_TROUBLE_MS);
-	else if (pg_rows(o->results[0]) == 0)
+	} else if (pg_rows(o->results[0])) {
+		y->idle_rounds = 0;
+		publish(y, o->results[0]);
+	} else {
+		if (++y->idle_rounds % ASK_AGAIN_ROUNDS == 0) y->stream_known = false;
 		round_end(y, RELAY_IDLE_MS);
-	else
-		publish_rows(y, o->results[0]);
+	}
 }
 
 static void assigned(void *arg, const struct pg_outcome *o)
 {
 	struct relay *y = arg;
 	const char *names[] = { "relay_pending" };
+	if (o->err == ERR_NONE) y->oldest_s = pg_get_i64(o->results[2], 0, 2, 0);
 	if (o->err != ERR_NONE || send_statements(y, names, 1, "relay.after", y->last, pending_read) != ERR_NONE)
 		round_end(y, RELAY_TROUBLE_MS);
 }
 
 static void assign(struct relay *y)
 {
-	const char *names[] = { "relay_lock", "relay_assign" };
-	if (send_statements(y, names, 2, NULL, 0, assigned) != ERR_NONE) round_end(y, RELAY_TROUBLE_MS);
-}
-
-/* XREVRANGE stream + - COUNT 1 → where the stream ends; 0 when it is empty. */
-static void stream_end_read(void *arg, enum err status, const struct redis_reply *reply)
-{
-	struct relay *y = arg;
-	if (status != ERR_NONE || reply->type == REDIS_FAILED) {
-		round_end(y, RELAY_TROUBLE_MS);
-		return;
-	}
-	struct str id = STR("0-0"), first;
-	if (reply->item_count && reply->items[0].item_count) id = reply->items[0].items[0].text;
-	y->stream_known = str_cut(&id, '-', &first) && str_to_i64(first, &y->last);
-	log_line(LOG_INFO, "relay goes on", "after position %lld", (long long)y->last);
-	if (y->stream_known)
-		assign(y);
-	else
-		round_end(y, RELAY_TROUBLE_MS);
+	const char *names[] = { "relay_lock", "relay_assign", "relay_state" };
+	if (send_statements(y, names, 3, "relay.after", y->last, assigned) != ERR_NONE) round_end(y, RELAY_TROUBLE_MS);
 }
 
 static void round_start(void *arg)
 {
 	struct relay *y = arg;
-	const struct str end[] = { STR("XREVRANGE"), y->stream, STR("+"), STR("-"), STR("COUNT"), STR("1") };
 	if (!redis_connected(y->redis)) y->stream_known = false; /* it may come back empty */
 	if (!redis_connected(y->redis) || !pg_pool_ready(y->service->pool))
 		round_end(y, RELAY_IDLE_MS);
 	else if (y->stream_known)
 		assign(y);
-	else if (redis_send(y->redis, end, ARRAY_LEN(end), stream_end_read, y) != ERR_NONE)
-		round_end(y, RELAY_TROUBLE_MS);
+	else
+		publish(y, NULL);
+}
+
+static double read_oldest(void *arg)
+{
+	return (double)((struct relay *)arg)->oldest_s;
 }
 
 static void relay_terminate(void *arg, int signo)
@@ -210,6 +228,8 @@ int relay_main(struct service *s)
 	y.stream = arena_printf(&s->boot, "events:%s", s->def->name);
 	y.published_total =
 	    metrics_counter(s->metrics, "yg_relay_published_total", "Events written to the stream.", NULL, 0);
+	metrics_gauge_fn(s->metrics, "yg_relay_oldest_seconds",
+	    "Age of the oldest event that is not in the stream yet.", NULL, 0, read_oldest, &y);
 	arena_init(&y.arena, 16 * 1024, RELAY_ARENA_BYTES_MAX);
 	y.timer = timer_new(s->loop, round_start, &y);
 	timer_start(y.timer, 0, 0);

@@ -5,7 +5,7 @@
 #include "common/core/id.h"
 #include "common/core/log.h"
 
-enum { DEADLINE_DEFAULT_MS = 10000, DEADLINE_MAX_MS = 120000 };
+enum { DEADLINE_DEFAULT_MS = 10000, DEADLINE_MAX_MS = 120000, BODY_BYTES_UNROUTED = 64 * 1024 };
 
 static enum next step_route(struct request *r);
 static enum next step_verify_identity(struct request *r);
@@ -31,6 +31,15 @@ static void run_task(struct loop_task *task)
 	request_run(r);
 }
 
+/* Milliseconds that the caller still waits; none left is an answer too. What is not a number is as good as nothing said. */
+static int64_t time_left(struct http_fields fields)
+{
+	int64_t left;
+	struct str given = http_get(fields, STR("x-yangguang-deadline-ms"));
+	if (!given.p || !str_to_i64(given, &left)) return DEADLINE_DEFAULT_MS;
+	return left < 0 ? 0 : left > DEADLINE_MAX_MS ? DEADLINE_MAX_MS : left;
+}
+
 static struct request *request_new(struct service *s, struct http_exchange *x)
 {
 	struct request *r = ARENA_NEW(&x->arena, struct request);
@@ -50,10 +59,7 @@ static struct request *request_new(struct service *s, struct http_exchange *x)
 	}
 	r->request_id = id;
 	trace_begin(&r->trace, r->arena, x->fields);
-	int64_t left = DEADLINE_DEFAULT_MS;
-	struct str given = http_get(x->fields, STR("x-yangguang-deadline-ms"));
-	if (given.p && (!str_to_i64(given, &left) || left < 1 || left > DEADLINE_MAX_MS)) left = DEADLINE_DEFAULT_MS;
-	r->deadline_ms = loop_now_ms(s->loop) + left;
+	r->deadline_ms = loop_now_ms(s->loop) + time_left(x->fields);
 	return r;
 }
 
@@ -80,6 +86,10 @@ enum err request_head(void *service, struct http_exchange *x, size_t *body_bytes
 	struct service *s = service;
 	struct route route;
 	struct str path;
+	/* Nothing to limit: most requests are routed only once. */
+	if (!http_get(x->fields, STR("content-length")).p && !http_get(x->fields, STR("transfer-encoding")).p)
+		return ERR_NONE;
+	*body_bytes_max = BODY_BYTES_UNROUTED;
 	if (contract_normalize_path(&x->arena, x->path, &path) != ERR_NONE)
 		return ERR_NONE; /* refused by `route` with a problem */
 	if (contract_route(s->link->contract, &x->arena, x->method, path, &route) != ERR_NONE) return ERR_NONE;
@@ -124,7 +134,7 @@ void request_end(struct request *r, enum next how)
 			log_line(LOG_WARN, "job failed", "%s at %s: %s", job_name(r->job), r->step_name,
 			    err_info(r->problem.err ? r->problem.err : ERR_INTERNAL)->name);
 		request_leave(r);
-		job_finished(r->job);
+		job_finished(r->job, how == NEXT_FAIL);
 		return;
 	}
 	if (how == NEXT_FAIL) answer_problem(r);
@@ -150,6 +160,7 @@ void request_run(struct request *r)
 static enum next step_route(struct request *r)
 {
 	struct str path;
+	if (r->deadline_ms <= loop_now_ms(r->service->loop)) return request_fail(r, ERR_TIMEOUT, NULL);
 	if (contract_normalize_path(r->arena, r->x->path, &path) != ERR_NONE)
 		return request_fail(r, ERR_MALFORMED_REQUEST, "path");
 	enum err e = contract_route(r->link->contract, r->arena, r->x->method, path, &r->route);

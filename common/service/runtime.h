@@ -51,6 +51,7 @@ struct plan {
 	const struct pg_statement *statement;
 	struct bind *binds; /* by parameter */
 	const struct row_shape *shape; /* NULL: nothing to write */
+	int raw_column; /* the first that is neither steering nor a key: the body of shape raw */
 	struct steering steering;
 	int *page_columns; /* columns named page.… */
 	unsigned page_column_count;
@@ -71,7 +72,9 @@ struct link {
 	struct pg_statement_set statements;
 	struct linked_operation *operations; /* by operation->index */
 	struct plan *plans; /* of every statement, by order in the set: for flows */
-	const struct pg_statement *identity_set;
+	struct map plans_by_name;
+	const struct plan *identity; /* identity_set */
+	struct operation_metrics *metrics; /* by operation->index; the last one: unmatched */
 	unsigned users; /* requests that refer to it */
 	bool retired;
 	struct service *service;
@@ -110,14 +113,12 @@ struct service {
 	struct str identity_keys[IDENTITY_KEYS_MAX];
 	unsigned identity_key_count;
 	struct lru identities; /* header text → struct known_identity */
-	struct str cursor_key;
+	struct str cursor_keys[IDENTITY_KEYS_MAX]; /* made from the identity keys */
 	struct str public_url;
 	struct str dir; /* services/<name> */
 	struct str proto;
 	struct buf scratch; /* body of the answer being made; used within one step */
 	struct metrics *metrics;
-	struct operation_metrics *operation_metrics; /* by operation->index; the last one: unmatched */
-	unsigned operation_metric_count;
 	struct job_runner *jobs;
 	bool draining;
 	int64_t stop_by_ms;
@@ -135,9 +136,10 @@ struct rows {
 	struct str *names;
 	struct str *cells; /* row-major; absent is NULL */
 	const struct plan *plan;
+	struct request *owner;
 };
 
-enum { ANSWER_FIELDS_MAX = 8, REQUEST_UUID_BYTES = 36 };
+enum { ANSWER_FIELDS_MAX = 12, BODY_BYTES_MAX = 8 * 1024 * 1024 };
 
 struct request {
 	struct service *service;
@@ -168,7 +170,7 @@ struct request {
 	enum err outcome;
 	struct str constraint;
 	bool tolerant; /* request_try_query: a refusal is for the next step */
-	const struct plan *query_plan;
+	bool broken; /* a flow asked for what the linked SQL does not have: nothing may follow from it */
 	struct rows *rows; /* by statement */
 	unsigned rows_count;
 	struct reply reply;
@@ -182,7 +184,7 @@ struct request {
 
 	struct str idempotency_key;
 	struct str idempotency_id, idempotency_fingerprint;
-	bool replayed;
+	bool replayed, sought; /* answered by, or looked for, a saved answer */
 	bool pii_key_made;
 	unsigned char pii_key[AES_KEY_BYTES];
 
@@ -217,22 +219,50 @@ enum err bind_values(struct request *r, const struct plan *plan, struct pg_value
 struct link *link_load(struct service *s, struct str conninfo, struct buf *report);
 void link_release(struct link *l);
 const struct plan *link_plan(const struct link *l, struct str statement);
+const struct flow *flow_find(const struct service_def *def, struct str name);
+
+/* link_check.c: each adds a line per fault */
+void check_operation(const struct operation *op, struct buf *report);
+void check_shape(const struct operation *op, const struct pg_statement *s, struct buf *report);
+void check_binds(const struct operation *op, const struct pg_statement *s, struct buf *report);
+void check_columns(const struct operation *op, const struct pg_statement *s, struct buf *report);
+void check_flows(const struct service_def *def, const struct contract *c, struct buf *report);
+void check_constraints(const struct contract *c, const struct map *constraints, struct buf *report);
 
 /* answer.c: results to answers */
 void answer_problem(struct request *r);
 enum next answer_result(
     struct request *r, const struct plan *plan, const struct pg_result *result, unsigned first, unsigned count);
 enum next answer_outcome(struct request *r, const struct pg_outcome *o);
+/* The problem slug of a constraint: its name with '-' for '_'. */
+enum { SLUG_BYTES_MAX = 128 };
+struct str constraint_slug(struct str constraint, char slug[SLUG_BYTES_MAX]);
+/* True when the list of If-None-Match names the entity tag (weak comparison, RFC 9110 13.1.2). */
+bool etag_matches(struct str list, struct str tag);
 void answer_send(struct request *r, int status, struct str content_type, struct str body);
 
 /* page.c */
+enum { PAGE_KEYS_MAX = 8, CURSOR_BYTES_MAX = 768 }; /* 1024 characters, as common.yaml has it */
+struct page_key {
+	struct str name;
+	struct str value; /* absent is NULL */
+};
+/* Keys as bytes of a cursor, and back. Fails: ERR_PAYLOAD_TOO_LARGE; ERR_CURSOR_MISMATCH. */
+MUST_USE enum err page_keys_write(
+    const struct page_key *keys, unsigned count, char out[CURSOR_BYTES_MAX], size_t *bytes);
+MUST_USE enum err page_keys_read(struct str bytes, struct page_key keys[PAGE_KEYS_MAX], unsigned *count);
 enum err page_read_cursor(struct request *r);
-void page_write_end(struct request *r, struct json_writer *w, const struct plan *plan, const struct pg_result *result,
+/* has_more, next_cursor, and the Link field. False when the keys do not fit a cursor. */
+bool page_write_end(struct request *r, struct json_writer *w, const struct plan *plan, const struct pg_result *result,
     unsigned first, unsigned shown, bool more);
 
 /* idempotency.c */
 enum err idempotency_check_key(struct request *r);
 enum err idempotency_claim_ids(struct request *r);
+/* The key itself: trimmed, without quotes. False when it is none. */
+bool idempotency_normalise(struct str raw, struct str *key);
+/* A body by its value: members sorted, no white space. */
+void idempotency_put_canonical(struct buf *out, struct arena *a, const struct json *v);
 
 /* query.c: statements */
 extern const struct step plain_steps[];
@@ -241,9 +271,14 @@ extern const unsigned plain_step_count;
 /* job.c */
 void jobs_start(struct service *s);
 void jobs_stop(struct service *s);
-void job_finished(struct job_runner *j);
+void job_finished(struct job_runner *j, bool failed);
 const char *job_name(const struct job_runner *j);
 bool jobs_idle(const struct service *s);
+
+/* prune.c: what every service forgets after a while */
+extern const struct flow prune_flows[];
+extern const struct job prune_jobs[];
+enum { PRUNE_JOBS = 2 };
 
 /* relay.c */
 int relay_main(struct service *s);

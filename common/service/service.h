@@ -87,6 +87,7 @@ enum err request_outcome(const struct request *r); /* of the last asynchronous t
 struct str request_constraint(const struct request *r); /* when ERR_CONSTRAINT */
 /** Rows of the last query, copied into the request's arena: valid to its end. */
 unsigned request_rows(const struct request *r);
+/** A column that the statement does not have is logged and fails the request at its next query, call or answer. */
 struct str request_column(const struct request *r, unsigned row, const char *name);
 int64_t request_column_i64(const struct request *r, unsigned row, const char *name, int64_t fallback);
 unsigned request_rows_at(const struct request *r, unsigned statement);
@@ -133,8 +134,6 @@ void request_add_header(struct request *r, struct str name, struct str value);
 struct json_writer *request_writer(struct request *r);
 /** Ends with `status` (0: the contract's success status) and what the writer holds. */
 enum next request_answer(struct request *r, int status);
-/** Ends with row 0 (or all rows, by the statement's shape) of the last query, written as a plain operation would. */
-enum next request_answer_rows(struct request *r, int status);
 /** Ends a job's run, or an HTTP request with a body of any type. */
 enum next request_answer_raw(struct request *r, int status, struct str content_type, struct str body);
 

@@ -56,11 +56,13 @@ enum err settings_read(struct service *s)
 	s->dir = config_str(boot, "YG_SERVICE_DIR", arena_printf(boot, "services/%s", s->def->name).p);
 	s->public_url = config_str(boot, "YG_PUBLIC_URL", "http://127.0.0.1:8080");
 	TRY(identity_keys_read(boot, s->identity_keys, &s->identity_key_count));
-	/* Cursors are not secrets but must not be forged: a key of their own, made from the current identity key. */
-	char *cursor_key = arena_alloc(boot, SHA256_BYTES);
-	if (!cursor_key) return ERR_MEMORY;
-	hmac_sha256(s->identity_keys[0], STR("cursor"), (unsigned char *)cursor_key);
-	s->cursor_key = str_span(cursor_key, SHA256_BYTES);
+	/* Cursors are not secrets but must not be forged: keys of their own, made from the identity keys and rotating with them. */
+	for (unsigned i = 0; i < s->identity_key_count; i++) {
+		char *key = arena_alloc(boot, SHA256_BYTES);
+		if (!key) return ERR_MEMORY;
+		hmac_sha256(s->identity_keys[i], STR("cursor"), (unsigned char *)key);
+		s->cursor_keys[i] = str_span(key, SHA256_BYTES);
+	}
 	struct str vault = config_str(boot, "YG_VAULT_FILE", NULL);
 	if (vault.p) TRY(vault_open(boot, vault.p, &s->vault));
 	enum err e = upstreams_read(s);

@@ -1,6 +1,10 @@
--- shape: none
+-- shape: one
 -- tx: write
--- Published events stay for seven days, so that a lost stream can be filled again.
-delete from outbox
-where seq in (select o.seq from outbox o, relay_state s
-              where o.position <= s.published and o.occurred_at < now() - interval '7 days' order by o.seq limit 5000)
+-- Published events stay for seven days, so that a lost stream can be filled again. Only the oldest are looked at: `seq` is their order.
+with gone as (
+    delete from outbox
+    where seq in (select o.seq from (select seq, position, occurred_at from outbox order by seq limit 5000) o, relay_state s
+                  where o.position <= s.published and o.occurred_at < now() - interval '7 days')
+    returning 1
+)
+select count(*) as pruned from gone
