@@ -61,6 +61,12 @@ int64_t request_deadline_ms(const struct request *r)
 	return r->deadline_ms;
 }
 
+void request_limit_time(struct request *r, int64_t ms)
+{
+	int64_t limit = loop_now_ms(r->service->loop) + ms;
+	if (limit < r->deadline_ms) r->deadline_ms = limit;
+}
+
 void *service_context(const struct service *s)
 {
 	return s->context;

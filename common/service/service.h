@@ -76,6 +76,8 @@ void request_set(struct request *r, const char *bind, struct str value);
 void request_set_i64(struct request *r, const char *bind, int64_t value);
 enum language request_language(const struct request *r);
 int64_t request_deadline_ms(const struct request *r);
+/** Nothing that the request waits for may take longer than `ms` from now; only ever shortens. */
+void request_limit_time(struct request *r, int64_t ms);
 
 /** Starts sql/<name>.sql with the request's binds (in a batch if the file says so); the next step reads request_rows. Returns NEXT_WAIT, or NEXT_FAIL. */
 enum next request_query(struct request *r, const char *statement);

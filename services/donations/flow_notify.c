@@ -6,6 +6,9 @@
 #include "common/core/id.h"
 #include "common/core/log.h"
 
+/* WeChat waits five seconds for an answer; whoever was not answered in time is told to send again. */
+enum { ANSWER_WITHIN_MS = 3000 };
+
 static struct str hex_bytea(struct arena *a, struct str bytes)
 {
 	char *text = arena_alloc(a, 2 * bytes.n + 2);
@@ -51,6 +54,7 @@ enum next notify_verify(struct request *r)
 	struct arena *a = request_arena(r);
 	struct str body = request_raw_body(r);
 	struct wechat_pay_event event;
+	request_limit_time(r, ANSWER_WITHIN_MS);
 	struct wechat_pay_signature s = {
 		.timestamp = request_header(r, STR("wechatpay-timestamp")),
 		.nonce = request_header(r, STR("wechatpay-nonce")),
