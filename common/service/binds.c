@@ -47,9 +47,14 @@ static bool operation_has(const struct operation *op, struct str name)
 	return !is_parameter(name) || contract_parameter_index(op, name) >= 0;
 }
 
-/* A flow's statement may be used by any operation; one of them at least must have what it names. */
-static bool any_operation_has(const struct contract *c, struct str name)
+/* A statement that flows use: with the name of its operation it is that one's, else some operation must have what it asks for. */
+static bool flows_have(const struct link *l, const struct pg_statement *s, struct str name)
 {
+	const struct contract *c = l->contract;
+	const struct operation *own = map_get(&c->operations_by_id, s->name);
+	if (own)
+		return !flow_find(l->service->def, own->id) ||
+		       operation_has(own, name); /* a plain one is checked as such */
 	for (unsigned i = 0; i < c->operation_count; i++)
 		if (operation_has(&c->operations[i], name)) return true;
 	return false;
@@ -88,7 +93,7 @@ enum err bind_compile(
 	if (!*out) return ERR_MEMORY;
 	for (unsigned i = 0; i < s->param_count; i++) {
 		struct str name = s->params[i].name;
-		if (bind_resolve(op, name, &(*out)[i]) && (op || any_operation_has(l->contract, name))) continue;
+		if (bind_resolve(op, name, &(*out)[i]) && (op || flows_have(l, s, name))) continue;
 		buf_printf(report, "%.*s: :%.*s is not in the contract of %.*s\n", STR_FMT(s->file), STR_FMT(name),
 		    STR_FMT(op ? op->id : s->name));
 		e = ERR_CONFIG;

@@ -105,21 +105,14 @@ static void link_operation(struct service *s, struct link *l, const struct opera
 		buf_printf(report, "%.*s: no sql/%.*s.sql and no flow\n", STR_FMT(op->id), STR_FMT(op->id));
 }
 
-/* A flow's statement with the operation's own name is bound by the operation's contract. */
-static const struct operation *flow_operation(
-    const struct service *s, const struct link *l, const struct pg_statement *p)
-{
-	return flow_find(s->def, p->name) ? map_get(&l->contract->operations_by_id, p->name) : NULL;
-}
-
-static enum err link_plans(struct service *s, struct link *l, struct buf *report)
+static enum err link_plans(struct link *l, struct buf *report)
 {
 	map_init(&l->plans_by_name, &l->arena);
 	l->plans = arena_array(&l->arena, l->statements.count + 1, sizeof *l->plans);
 	if (!l->plans) return ERR_MEMORY;
 	for (unsigned i = 0; i < l->statements.count; i++) {
 		const struct pg_statement *statement = l->statements.items[i];
-		if (plan_make(l, flow_operation(s, l, statement), statement, &l->plans[i], report) == ERR_MEMORY ||
+		if (plan_make(l, NULL, statement, &l->plans[i], report) == ERR_MEMORY ||
 		    !map_set(&l->plans_by_name, statement->name, &l->plans[i]))
 			return ERR_MEMORY;
 	}
@@ -141,7 +134,7 @@ static enum err link_sql(struct service *s, struct link *l, struct str conninfo,
 	TRY(save_answers(s, l, report));
 	if (described == ERR_NONE) described = pg_describe(&l->arena, conninfo, &l->statements, NULL, report);
 	check_constraints(l->contract, &constraints, report);
-	TRY(link_plans(s, l, report));
+	TRY(link_plans(l, report));
 	for (unsigned i = 0; i < l->contract->operation_count; i++)
 		link_operation(s, l, &l->contract->operations[i], report);
 	check_flows(s->def, l->contract, report);

@@ -109,7 +109,7 @@ static void entries_published(void *arg, enum err status, const struct redis_rep
 		return;
 	}
 	bool agreed = end == y->highest;
-	if (!agreed || !y->stream_known) log_line(LOG_INFO, "relay goes on", "after position %lld", (long long)end);
+	if (!agreed && end != y->last) log_line(LOG_INFO, "relay goes on", "after position %lld", (long long)end);
 	y->stream_known = true;
 	y->last = end;
 	if (agreed) *y->published_total += y->sent;
@@ -210,7 +210,7 @@ int relay_main(struct service *s)
 {
 	static struct relay y;
 	struct buf report;
-	y = (struct relay){ .service = s };
+	y = (struct relay){ .service = s, .last = -1 };
 	buf_init(&report, 64 * 1024);
 	s->link = link_load(s, config_need(&s->boot, "YG_PG"), &report);
 	if (!s->link) {
