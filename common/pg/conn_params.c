@@ -62,9 +62,12 @@ enum err conn_params_make(
 	unsigned n = 0;
 	*out = (struct conn_params){ 0 };
 	TRY(copy_keywords(a, conninfo, out, &n));
+	/* LIMIT and cursor keys are parameters: left to choose, PostgreSQL plans such a statement anew on every execution, which
+	 * costs as much as running it. Whoever wants it otherwise says so in the connection string. */
 	const char *given = get(out, n, "options");
 	struct str options = arena_printf(a,
-	    "%s -c statement_timeout=%lld -c idle_in_transaction_session_timeout=%lld -c timezone=Asia/Shanghai "
+	    "-c plan_cache_mode=force_generic_plan %s -c statement_timeout=%lld -c "
+	    "idle_in_transaction_session_timeout=%lld -c timezone=Asia/Shanghai "
 	    "-c datestyle=ISO,YMD -c intervalstyle=postgres -c extra_float_digits=1 -c bytea_output=hex "
 	    "-c standard_conforming_strings=on -c default_transaction_isolation=read\\ committed "
 	    "-c default_transaction_deferrable=off",

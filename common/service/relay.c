@@ -218,9 +218,10 @@ int relay_main(struct service *s)
 		return EXIT_SETTINGS;
 	}
 	s->loop = loop_new();
-	struct pg_pool_config config = {
-		.conninfo = config_need(&s->boot, "YG_PG"), .shared_lanes = 1, .application_name = "relay"
-	};
+	/* The outbox is empty when the first plan is made and long a moment later: plan by what is there. */
+	struct str conninfo = arena_printf(
+	    &s->boot, "%.*s options='-c plan_cache_mode=force_custom_plan'", STR_FMT(config_need(&s->boot, "YG_PG")));
+	struct pg_pool_config config = { .conninfo = conninfo, .shared_lanes = 1, .application_name = "relay" };
 	s->pool = pg_pool_new(s->loop, &config, &s->link->statements);
 	if (observe_start(s) != ERR_NONE) return EXIT_SETTINGS;
 	struct redis_config redis = { .address = config_need(&s->boot, "YG_REDIS"), .command_timeout_ms = 2000 };

@@ -31,7 +31,8 @@ if [ "$(id -u)" = 0 ]; then
 	else
 		PGSOCKET=$RUN/pg
 	fi
-	as_postgres() { runuser -u postgres -- "$@"; }
+	# From a folder that it may enter, so that no program complains.
+	as_postgres() { (cd / && exec runuser -u postgres -- "$@"); }
 fi
 PGSUPER="host=$PGSOCKET dbname=yangguang user=postgres"
 
