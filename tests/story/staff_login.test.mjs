@@ -113,6 +113,27 @@ test('a county sees and manages its own staff only', async () => {
 	await ask('staff_grant_create', { path: { id: other.id }, headers, body: { role: 'admin', organization: '4412/441202' } }, 404);
 });
 
+test("a county's administrator cannot become somebody who holds a role at the city", async () => {
+	const { username } = await newStaff([{ role: 'admin', organization: '4412/441202' }]);
+	const headers = bearer(await signIn(username));
+	const person = async (grants) => {
+		const name = `s${randomBytes(6).toString('hex')}`;
+		const body = { username: name, password: PASSWORD, display_name: '测试员', organization: '4412/441202', grants };
+		return { name, id: (await ask('staff_create', { as: 'staff:admin', body }, 201)).id };
+	};
+	const above = await person([{ role: 'finance', organization: '4412' }, { role: 'auditor', organization: '4412/441202' }]);
+	const equal = await person([{ role: 'finance', organization: '4412/441202' }]);
+	const body = { password: 'another-password-2' };
+	await ask('staff_get', { path: { id: above.id }, headers }, 200);
+	for (const [operation, request] of [['staff_password_reset', { body }], ['staff_totp_reset', {}], ['staff_disable', {}],
+		['staff_update', { body: { display_name: '改名' }, headers: { ...headers, 'if-match': '*' } }]]) {
+		assert.equal((await ask(operation, { path: { id: above.id }, headers, ...request }, 403)).code, 'insufficient-scope', operation);
+	}
+	await signIn(above.name);
+	await ask('staff_password_reset', { path: { id: equal.id }, headers, body }, 204);
+	await ask('staff_password_reset', { as: 'staff:admin', path: { id: above.id }, body }, 204);
+});
+
 test('ten refreshes at once are one; reuse after that ends the session everywhere', async () => {
 	const { username } = await newStaff();
 	const first = await signIn(username);
