@@ -271,6 +271,10 @@ enum next give_answer(struct request *r)
 	struct give_state *g = request_state(r);
 	struct str state = request_column(r, 0, "state");
 	if (!str_eq(state, STR("ORDERED"))) return request_refuse(r, "gift-not-payable", "%.*s", STR_FMT(state));
-	if (g->creating) return answer_with(r, g->id, g->answer);
+	if (g->creating) {
+		struct str saved = request_column(r, 0, "answer");
+		if (saved.p && !str_eq(saved, g->answer)) request_mark_replayed(r);
+		return answer_with(r, g->id, saved.p ? saved : g->answer);
+	}
 	return request_answer_raw(r, 0, str_of(json_type_name), g->answer);
 }

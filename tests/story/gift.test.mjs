@@ -80,6 +80,15 @@ test('twenty retries at once make one gift', async () => {
 	assert.equal(new Set(answers.map((a) => a.json.public_code)).size, 1);
 });
 
+test('twenty retries at once that all speak with WeChat give one answer, to the byte', async () => {
+	const key = randomUUID();
+	const answers = await Promise.all(Array.from({ length: 20 }, () => give('citizen:race', { amount_fen: 1234 }, key)));
+	for (const answer of answers) assert.equal(answer.status, 201, answer.text);
+	assert.equal(new Set(answers.map((a) => a.text)).size, 1);
+	assert.equal(answers.filter((a) => a.headers['idempotency-replayed'] !== 'true').length, 1);
+	assert.equal((await give('citizen:race', { amount_fen: 1234 }, key)).text, answers[0].text);
+});
+
 test('a callback that never comes: the order is settled by query', async () => {
 	await platform.control('wechat_pay', 'POST', 'behaviour', { mode: 'no_callback', times: 1 });
 	const given = await give('citizen:quiet', { amount_fen: 500 });

@@ -1,11 +1,13 @@
 -- shape: one
 -- tx: write
--- The provider's answer and ours, in one transaction; an answer that is there already stays.
+-- The provider's answer and ours, in one transaction. An answer that is there already stays and is given back: of two requests with
+-- one key that ran at the same time, both show what the first one saved.
 with placed as materialized (
     select order_placed(:flow.out_trade_no::text, :flow.prepay_id::text) as state
 ), saved as (
-    update idempotency set answer = :flow.answer::json
+    update idempotency i set answer = coalesce(i.answer, :flow.answer::json)
     from placed
-    where id = :idempotency.id::uuid and answer is null and placed.state = 'ORDERED'
+    where i.id = :idempotency.id::uuid and placed.state = 'ORDERED'
+    returning i.answer
 )
-select state from placed
+select placed.state, saved.answer from placed left join saved on true
