@@ -2,9 +2,12 @@
 #include "common/service/runtime.h"
 
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { LINK_BYTES_MAX = 64 * 1024 * 1024 };
+#include "common/core/log.h"
+
+enum { LINK_BYTES_MAX = 64 * 1024 * 1024, WAIT_TRIES = 120, WAIT_PAUSE_MS = 250 };
 
 static enum err plan_make(
     struct link *l, const struct operation *op, const struct pg_statement *s, struct plan *out, struct buf *report)
@@ -139,6 +142,28 @@ static enum err link_sql(struct service *s, struct link *l, struct str conninfo,
 		link_operation(s, l, &l->contract->operations[i], report);
 	check_flows(s->def, l->contract, report);
 	return loaded != ERR_NONE ? loaded : described;
+}
+
+void link_wait(struct str conninfo)
+{
+	struct arena arena;
+	struct buf report;
+	struct pg_statement_set none;
+	const struct timespec pause = { .tv_nsec = WAIT_PAUSE_MS * 1000000L };
+	arena_init(&arena, 4096, 64 * 1024);
+	buf_init(&report, 16 * 1024);
+	for (int i = 0; i < WAIT_TRIES; i++) {
+		arena_reset(&arena);
+		buf_reset(&report);
+		pg_statement_set_init(&none, &arena);
+		if (pg_describe(&arena, conninfo, &none, NULL, &report) != ERR_UNAVAILABLE) break;
+		if (i == 0)
+			log_line(LOG_WARN, "waiting for the database", "%.*s", STR_FMT(str_trim(buf_view(&report))));
+		log_flush();
+		nanosleep(&pause, NULL);
+	}
+	buf_free(&report);
+	arena_release(&arena);
 }
 
 struct link *link_load(struct service *s, struct str conninfo, struct buf *report)

@@ -142,6 +142,7 @@ static enum err link_first(struct service *s, struct str conninfo)
 static enum err service_open(struct service *s)
 {
 	struct str conninfo = config_need(&s->boot, "YG_PG");
+	link_wait(conninfo);
 	TRY(link_first(s, conninfo));
 	s->link->users = 1; /* held by the service itself */
 	s->loop = loop_new();

@@ -212,6 +212,7 @@ int relay_main(struct service *s)
 	struct buf report;
 	y = (struct relay){ .service = s, .last = -1 };
 	buf_init(&report, 64 * 1024);
+	link_wait(config_need(&s->boot, "YG_PG"));
 	s->link = link_load(s, config_need(&s->boot, "YG_PG"), &report);
 	if (!s->link) {
 		fprintf(stderr, "%.*s", STR_FMT(buf_view(&report)));
