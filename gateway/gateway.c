@@ -14,6 +14,8 @@ enum {
 	DRAIN_MS = 30000,
 	SCRATCH_BYTES_MAX = 128 * 1024,
 	UNROUTED_BODY_BYTES_MAX = 64 * 1024,
+	UNREAD_BYTES_MAX = 16 * 1024,
+	UNREAD_TOTAL_MAX = 16 * 1024 * 1024,
 	REVOCATIONS_STALE_S = 10
 };
 
@@ -213,6 +215,8 @@ static enum err open_public(struct gateway *g)
 {
 	struct http_server_config config = {
 		.require_host = true,
+		.unread_bytes_max = UNREAD_BYTES_MAX,
+		.unread_total_max = UNREAD_TOTAL_MAX,
 		.on_head = on_head,
 		.on_request = on_request,
 		.on_refused = on_refused,

@@ -143,8 +143,9 @@ void http_respond(struct http_exchange *x, const struct http_response *r)
 		return;
 	}
 	borrow_out(c);
-	if (c->out.n > PENDING_FLUSH_BYTES && stream_write_buf(c->stream, &c->out)) c->out.overflow = true;
 	answer_write(&c->out, e, r, server_date(s));
+	if (c->out.n > PENDING_FLUSH_BYTES && buf_ok(&c->out) && stream_write_buf(c->stream, &c->out))
+		c->out.overflow = true;
 	list_remove(&e->link);
 	list_push(&c->leaving, &e->link);
 	if (e->close) c->closing = true;

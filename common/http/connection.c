@@ -5,14 +5,14 @@
 #include <stdlib.h>
 
 enum {
-	PENDING_HIGH_BYTES = 1024 * 1024, /* a peer that reads so slowly gets no more requests parsed */
 	PROGRESS_BYTES = 16 * 1024, /* what must move within one deadline to earn another */
 	LINGER_BYTES = 64 * 1024,
 };
 
 static bool has_room(const struct connection *c)
 {
-	return c->in_flight < c->server->config.pipeline_max && stream_pending(c->stream) <= PENDING_HIGH_BYTES;
+	return c->in_flight < c->server->config.pipeline_max &&
+	       stream_pending(c->stream) + c->out.n <= c->server->config.unread_bytes_max;
 }
 
 static void unwait(struct connection *c)
@@ -36,9 +36,17 @@ static size_t progress_of(const struct connection *c, enum wait wait)
 	return wait == WAIT_WRITE ? stream_pending(c->stream) : 0;
 }
 
+void connection_count(struct connection *c)
+{
+	size_t pending = c->stream && !c->cut ? stream_pending(c->stream) : 0;
+	c->server->pending_bytes += pending - c->counted;
+	c->counted = pending;
+}
+
 void connection_wait(struct connection *c)
 {
-	enum wait wait = c->stream ? wanted_wait(c) : WAIT_NONE;
+	connection_count(c);
+	enum wait wait = c->stream && !c->cut ? wanted_wait(c) : WAIT_NONE;
 	if (wait == c->wait) return;
 	unwait(c);
 	if (wait == WAIT_NONE) return;
@@ -191,6 +199,7 @@ static void on_closed(void *arg, enum err why)
 	(void)why;
 	unwait(c);
 	c->stream = NULL;
+	connection_count(c);
 	for (struct list *i = c->owed.next; i != &c->owed; i = i->next)
 		CONTAINER_OF(i, struct exchange, link)->x.abandoned = true;
 	loop_push(c->server->loop, PHASE_CLIENT, &c->flush);
@@ -283,6 +292,7 @@ static void on_flush(struct loop_task *task)
 	if (c->ended) take_end(c);
 	if (c->wait == WAIT_IDLE) unwait(c); /* a new idle time begins */
 	connection_wait(c);
+	server_cut_slow(c->server);
 }
 
 static const struct stream_events events = { on_data, on_end, on_drained, on_closed };
@@ -339,6 +349,14 @@ void connection_accept(void *arg, struct stream *stream)
 	s->stats.accepted++;
 	stream_start(stream, &events, c);
 	connection_wait(c);
+}
+
+void connection_cut(struct connection *c)
+{
+	unwait(c);
+	c->cut = true;
+	connection_count(c);
+	stream_abort(c->stream);
 }
 
 static void expire_linger(struct connection *c)

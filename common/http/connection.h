@@ -43,6 +43,7 @@ struct connection {
 	enum wait wait;
 	struct list wait_link;
 	int64_t wait_since_ms;
+	size_t counted; /* its part of server->pending_bytes */
 	size_t wait_mark; /* progress when the wait began: body bytes received, or bytes still pending */
 	size_t lingered;
 	bool input_over; /* nothing more is parsed */
@@ -50,6 +51,7 @@ struct connection {
 	bool unread; /* bytes were received and dropped: a plain close could reset the answer away */
 	bool closing; /* the last answer is in `out` */
 	bool lingering;
+	bool cut; /* aborted: its pending bytes are as good as gone */
 	bool paused;
 	char peer[48];
 };
@@ -75,6 +77,7 @@ struct http_server {
 	struct buf spare_buffers[SPARE_BUFFERS_MAX];
 	unsigned spare_buffer_count;
 	struct http_server_stats stats;
+	size_t pending_bytes; /* answers that their clients do not take, of all connections */
 	int64_t date_s, date_checked_ms;
 	char date[32];
 	bool draining;
@@ -93,8 +96,14 @@ void connection_accept(void *server, struct stream *s);
 void connection_expire(struct connection *c);
 /** No more requests: closes if nothing is owed. */
 void connection_drain(struct connection *c);
+/** Drops a client that does not read, and what waits for it. */
+void connection_cut(struct connection *c);
+/** Brings server->pending_bytes up to date. */
+void connection_count(struct connection *c);
 /** Puts the connection on the list of what it now waits for. */
 void connection_wait(struct connection *c);
+/** Over the budget of unread answers: the clients that have taken nothing for longest are cut. */
+void server_cut_slow(struct http_server *s);
 /** The last step of a connection that is gone. */
 void server_forget(struct connection *c);
 

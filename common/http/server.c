@@ -40,6 +40,17 @@ static void on_tick(void *arg)
 	}
 }
 
+/* Those that wait stand in the order of their last progress. One that was cut is gone from its list at once, its bytes soon. */
+void server_cut_slow(struct http_server *s)
+{
+	while (s->pending_bytes > s->config.unread_total_max && !list_empty(&s->waits[WAIT_WRITE])) {
+		struct connection *c = CONTAINER_OF(s->waits[WAIT_WRITE].next, struct connection, wait_link);
+		connection_count(c);
+		if (s->pending_bytes <= s->config.unread_total_max) return;
+		connection_cut(c);
+	}
+}
+
 static void keep_ticking(struct http_server *s)
 {
 	bool wanted = s->stats.connections > 0;
@@ -178,6 +189,8 @@ static struct http_server_config with_defaults(const struct http_server_config *
 	c.body_bytes_max = or_size(c.body_bytes_max, 1024 * 1024);
 	c.pipeline_max = c.pipeline_max ? c.pipeline_max : 64;
 	c.connections_max = c.connections_max ? c.connections_max : 20000;
+	c.unread_bytes_max = or_size(c.unread_bytes_max, 1024 * 1024);
+	c.unread_total_max = or_size(c.unread_total_max, 64 * 1024 * 1024);
 	c.arena_bytes_max = or_size(c.arena_bytes_max, 4 * 1024 * 1024);
 	c.head_timeout_ms = or_ms(c.head_timeout_ms, 10 * 1000);
 	c.body_timeout_ms = or_ms(c.body_timeout_ms, 20 * 1000);

@@ -7,8 +7,8 @@
 
 #include "common/core/log.h"
 
-/* Tasks that keep pushing each other must not starve the sockets: the rest of such a drain runs after a non-blocking poll. */
-enum { DRAIN_TASKS_MAX = 100000 };
+/* Tasks that keep pushing each other, or are many and large, must not starve the sockets: the rest runs after a non-blocking poll. */
+enum { DRAIN_TASKS_MAX = 100000, DRAIN_NS_MAX = 20 * 1000 * 1000, CLOCK_EVERY_TASKS = 32 };
 
 void loop_push(struct loop *l, enum loop_phase phase, struct loop_task *task)
 {
@@ -44,6 +44,7 @@ static void drain(struct loop *l)
 	if (l->draining) return;
 	l->draining = true;
 	unsigned budget = DRAIN_TASKS_MAX;
+	uint64_t until_ns = uv_hrtime() + DRAIN_NS_MAX;
 	for (unsigned phase = 0; phase < PHASE_COUNT && budget;) {
 		struct loop_task *task = take(&l->queues[phase]);
 		if (!task) {
@@ -52,6 +53,7 @@ static void drain(struct loop *l)
 		}
 		do {
 			task->run(task);
+			if (budget % CLOCK_EVERY_TASKS == 1 && uv_hrtime() > until_ns) budget = 1;
 		} while (--budget && (task = take(&l->queues[phase])));
 		phase = 0;
 	}

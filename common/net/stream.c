@@ -1,12 +1,18 @@
 /* Byte streams. A write goes straight to the kernel; only what it does not take is kept. Reads use one buffer of the loop, so an
  * idle connection holds no memory for them. `closed` always comes later, from the loop, never inside a call. */
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "common/core/buf.h"
 #include "common/net/uv_loop.h"
 
-enum { PARTS_MAX = 1024 }; /* IOV_MAX on Linux */
+enum {
+	PARTS_MAX = 1024, /* IOV_MAX on Linux */
+	UNSENT_BYTES_MAX =
+	    128 * 1024, /* what the kernel may hold of a peer that does not read: else it takes megabytes of each */
+};
 
 struct rest {
 	uv_write_t uv;
@@ -51,6 +57,9 @@ void stream_settle(struct stream *s)
 		return;
 	}
 	uv_tcp_nodelay(&s->uv.tcp, 1);
+	int fd, unsent = UNSENT_BYTES_MAX;
+	if (uv_fileno(&s->uv.handle, &fd) == 0)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
 	if (uv_tcp_getpeername(&s->uv.tcp, (struct sockaddr *)&a, &n)) return;
 	if (a.ss_family == AF_INET6) {
 		uv_ip6_name((struct sockaddr_in6 *)&a, s->peer, sizeof s->peer);
