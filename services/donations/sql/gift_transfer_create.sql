@@ -2,7 +2,7 @@
 -- tx: write
 -- Staff found the money on the bank statement. Amount and channel are compared first, so that a slip of the pen changes nothing.
 with judged as (
-    select g.id, g.public_code, g.campaign_id, g.amount_fen,
+    select g.id, g.public_code, g.campaign_id, g.amount_fen, g.paid_at,
            case when g.channel <> 'BANK_TRANSFER' then 'gift-not-by-transfer'
                 when g.amount_fen <> :body.amount_fen::bigint then 'transfer-amount-differs'
                 when :body.received_at::timestamptz > now() + interval '5 minutes' then 'transfer-in-future' end as problem
@@ -14,5 +14,5 @@ with judged as (
 )
 select coalesce(j.problem, case s.outcome when 'SETTLED' then null when 'ALREADY' then null
                                 when 'TRANSACTION_TAKEN' then 'pay-order-transaction-taken' else 'conflict-state' end) as "!problem",
-       j.id, j.public_code, j.campaign_id, j.amount_fen, 'PAID' as state, :body.received_at::timestamptz as paid_at
+       j.id, j.public_code, j.campaign_id, j.amount_fen, 'PAID' as state, coalesce(j.paid_at, :body.received_at::timestamptz) as paid_at
 from judged j left join settled s on true
