@@ -209,8 +209,10 @@ export function methodCases(context, operation, base) {
 	}
 	if (operation.method === 'GET') {
 		cases.push(['HEAD is GET without its body', async () => {
-			const get = (await call(context, operation, base)).answer;
+			let get = (await call(context, operation, base)).answer;
 			const { answer: head, faults } = await call(context, operation, { ...base, method: 'HEAD' });
+			/* "As of now" is a digit shorter now and then: then the next GET has the length. */
+			for (let i = 0; i < 20 && get.text.includes('"as_of"') && Number(head.headers['content-length']) !== get.raw.length; i++) get = (await call(context, operation, base)).answer;
 			if (head.status !== get.status) faults.push(`status ${head.status} is not ${get.status}`);
 			if (head.raw.length) faults.push('it has a body');
 			for (const name of ['content-type', 'etag', 'cache-control', 'vary']) if (head.headers[name] !== get.headers[name]) faults.push(`${name} "${head.headers[name]}" is not "${get.headers[name]}"`);
