@@ -96,7 +96,7 @@ static void read_all(const uint8_t *data, size_t size, const uint8_t *cuts, size
 	buf_init(&r.in.body, limits.body_bytes_max);
 	begin(&r);
 	for (size_t at = 0, i = 0; at < size && !r.over; i++) {
-		size_t n = cut_count ? 1 + cuts[i % cut_count] % 64 : size;
+		size_t n = cut_count ? (size_t)(1 + cuts[i % cut_count] % 64) : size;
 		if (n > size - at) n = size - at;
 		char *piece = malloc(n); /* of exact size, and gone after the call, as a read buffer is */
 		CHECK(piece != NULL);

@@ -63,7 +63,7 @@ static void read_all(
 	r.channel.wire = wire_new();
 	next_call(&r, head_request);
 	for (size_t at = 0, i = 0; at < size && !r.over; i++) {
-		size_t n = cut_count ? 1 + cuts[i % cut_count] % 64 : size;
+		size_t n = cut_count ? (size_t)(1 + cuts[i % cut_count] % 64) : size;
 		if (n > size - at) n = size - at;
 		char *piece = malloc(n);
 		CHECK(piece != NULL);
