@@ -14,12 +14,25 @@ static size_t sequence_bytes(const unsigned char *p, size_t left)
 	return n;
 }
 
+size_t utf8_sequence(struct str s, size_t at)
+{
+	return sequence_bytes((const unsigned char *)s.p + at, s.n - at);
+}
+
+/* Eight bytes of ASCII, which is most of what there is. */
+static inline bool ascii8(const unsigned char *p)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof v);
+	return (v & 0x8080808080808080u) == 0;
+}
+
 bool utf8_valid(struct str s)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
 	for (size_t i = 0; i < s.n;) {
 		if (p[i] < 0x80) {
-			i++;
+			i += s.n - i >= 8 && ascii8(p + i) ? 8 : 1;
 			continue;
 		}
 		size_t n = sequence_bytes(p + i, s.n - i);

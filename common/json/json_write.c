@@ -71,39 +71,48 @@ void json_end_array(struct json_writer *w)
 	end(w, ']');
 }
 
-/* Length of the well-formed multi-byte sequence at p, or 0. */
-static size_t multibyte(const char *p, size_t left)
-{
-	unsigned char c = (unsigned char)p[0];
-	size_t n = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-	return n <= left && utf8_valid(str_span(p, n)) ? n : 0;
-}
-
-/* Eight ordinary ASCII bytes at once: no control, quote, backslash or high bit among them. */
-static inline bool plain8(const char *p)
+/* Eight bytes that stand for themselves: no control, quote or backslash among them, and no high bit unless trusted. */
+static inline bool plain_word(uint64_t v, bool trusted)
 {
 	const uint64_t ones = 0x0101010101010101u, high = ones * 0x80;
-	uint64_t v, quote, slash;
-	memcpy(&v, p, 8);
-	quote = v ^ ones * '"';
-	slash = v ^ ones * '\\';
-	return ((v | (v - ones * 0x20) | (quote - ones) | (slash - ones)) & high) == 0;
+	uint64_t quote = v ^ ones * '"', slash = v ^ ones * '\\';
+	uint64_t stop = ((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
+	return ((trusted ? stop : stop | v) & high) == 0;
 }
 
-static size_t ordinary_run(struct str s, size_t at)
+static inline bool plain8(const char *p, bool trusted)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof v);
+	return plain_word(v, trusted);
+}
+
+/* The last (up to 8) bytes, looked at with overlap; false also when too short for that. */
+static inline bool plain_tail(struct str s, bool trusted)
+{
+	uint32_t head, tail;
+	if (s.n >= 8) return plain8(s.p + s.n - 8, trusted);
+	if (s.n < 4) return false;
+	memcpy(&head, s.p, sizeof head);
+	memcpy(&tail, s.p + s.n - 4, sizeof tail);
+	return plain_word((uint64_t)head << 32 | tail, trusted);
+}
+
+/* Bytes from `at` on that are copied as they are. Trusted text is valid UTF-8: its multi-byte sequences are not looked at. */
+static inline size_t ordinary_run(struct str s, size_t at, bool trusted)
 {
 	size_t start = at;
-	while (at < s.n) {
-		if (s.n - at >= 8 && plain8(s.p + at)) {
-			at += 8;
-			continue;
+	for (;;) {
+		while (s.n - at >= 8 && plain8(s.p + at, trusted)) at += 8;
+		if (at == s.n || (s.n - at < 8 && plain_tail(s, trusted))) return s.n - start;
+		size_t until = s.n - at < 8 ? s.n : at + 8;
+		while (at < until) {
+			char class = escape_class[(unsigned char)s.p[at]];
+			size_t n = class == 0 ? 1 : class == 1 ? (trusted ? 1 : utf8_sequence(s, at)) : 0;
+			if (n == 0) return at - start;
+			at += n;
 		}
-		char class = escape_class[(unsigned char)s.p[at]];
-		size_t n = class == 0 ? 1 : class == 1 ? multibyte(s.p + at, s.n - at) : 0;
-		if (n == 0) break;
-		at += n;
 	}
-	return at - start;
 }
 
 static void put_escape(struct buf *out, unsigned char c)
@@ -119,14 +128,35 @@ static void put_escape(struct buf *out, unsigned char c)
 	}
 }
 
-static void put_quoted(struct buf *out, struct str s)
+static inline char *room(struct buf *out, size_t n)
 {
+	return out->cap - out->n >= n && !out->overflow ? out->p + out->n : buf_reserve(out, n);
+}
+
+static inline void put_plain(struct buf *out, struct str s)
+{
+	char *to = room(out, s.n + 2);
+	if (!to) return;
+	*to = '"';
+	memcpy(to + 1, s.p, s.n);
+	to[s.n + 1] = '"';
+	out->n += s.n + 2;
+}
+
+static inline void put_quoted(struct buf *out, struct str s, bool trusted)
+{
+	size_t at = ordinary_run(s, 0, trusted);
+	if (at == s.n) {
+		put_plain(out, s);
+		return;
+	}
 	buf_char(out, '"');
-	for (size_t at = 0; at < s.n;) {
-		size_t run = ordinary_run(s, at);
+	buf_append(out, s.p, at);
+	while (at < s.n) {
+		put_escape(out, (unsigned char)s.p[at++]);
+		size_t run = ordinary_run(s, at, trusted);
 		buf_append(out, s.p + at, run);
 		at += run;
-		if (at < s.n) put_escape(out, (unsigned char)s.p[at++]);
 	}
 	buf_char(out, '"');
 }
@@ -135,8 +165,25 @@ void json_put_key(struct json_writer *w, struct str key)
 {
 	CHECK(!w->after_key);
 	before_value(w);
-	put_quoted(w->out, key);
+	put_quoted(w->out, key, false);
 	buf_char(w->out, ':');
+	w->after_key = true;
+}
+
+void json_ready_key(struct buf *out, struct str key)
+{
+	buf_char(out, ',');
+	put_quoted(out, key, false);
+	buf_char(out, ':');
+}
+
+void json_put_ready_key(struct json_writer *w, struct str ready)
+{
+	uint64_t bit = (uint64_t)1 << (w->depth & 63);
+	size_t skip = w->has_item & bit ? 0 : 1; /* the comma, before the first member */
+	CHECK(!w->after_key && ready.n > 1);
+	buf_append(w->out, ready.p + skip, ready.n - skip);
+	w->has_item |= bit;
 	w->after_key = true;
 }
 
@@ -147,7 +194,27 @@ void json_put_str(struct json_writer *w, struct str s)
 		return;
 	}
 	before_value(w);
-	put_quoted(w->out, s);
+	put_quoted(w->out, s, false);
+}
+
+void json_put_utf8(struct json_writer *w, struct str s)
+{
+	if (!s.p) {
+		json_put_null(w);
+		return;
+	}
+	before_value(w);
+	put_quoted(w->out, s, true);
+}
+
+void json_put_plain(struct json_writer *w, struct str s)
+{
+	if (!s.p) {
+		json_put_null(w);
+		return;
+	}
+	before_value(w);
+	put_plain(w->out, s);
 }
 
 void json_put_i64(struct json_writer *w, int64_t v)

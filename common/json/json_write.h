@@ -21,7 +21,14 @@ void json_end_object(struct json_writer *w);
 void json_begin_array(struct json_writer *w);
 void json_end_array(struct json_writer *w);
 void json_put_key(struct json_writer *w, struct str key);
+/** A key escaped once for many rows: json_ready_key appends `,"key":` to `out`, json_put_ready_key writes such a text. */
+void json_ready_key(struct buf *out, struct str key);
+void json_put_ready_key(struct json_writer *w, struct str ready);
 void json_put_str(struct json_writer *w, struct str s); /* invalid UTF-8 bytes become U+FFFD; absent becomes null */
+/** As json_put_str for text known to be valid UTF-8 (PostgreSQL's): escaped, not checked. */
+void json_put_utf8(struct json_writer *w, struct str s);
+/** As json_put_str for text that needs no escape at all (uuid, date, decimal): quoted, not looked at. */
+void json_put_plain(struct json_writer *w, struct str s);
 void json_put_i64(struct json_writer *w, int64_t v);
 void json_put_bool(struct json_writer *w, bool b);
 void json_put_null(struct json_writer *w);

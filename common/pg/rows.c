@@ -4,9 +4,19 @@
 
 #include "common/pg/text_form.h"
 
-enum { PATH_MAX_SEGMENTS = 8, SCRATCH_BYTES_MAX = 16 * 1024 * 1024, COLUMNS_MAX = 256 };
+enum { PATH_MAX_SEGMENTS = 8, SCRATCH_BYTES_MAX = 16 * 1024 * 1024, COLUMNS_MAX = 256, KEY_BYTES_MAX = 1024 };
 
-enum value_kind { VALUE_TEXT, VALUE_RAW, VALUE_JSON, VALUE_FLOAT, VALUE_BOOL, VALUE_TIMESTAMPTZ, VALUE_TIMESTAMP };
+/* VALUE_PLAIN: quoted, and never in need of an escape. */
+enum value_kind {
+	VALUE_TEXT,
+	VALUE_PLAIN,
+	VALUE_RAW,
+	VALUE_JSON,
+	VALUE_FLOAT,
+	VALUE_BOOL,
+	VALUE_TIMESTAMPTZ,
+	VALUE_TIMESTAMP
+};
 
 enum type_oid {
 	OID_BOOL = 16,
@@ -17,8 +27,11 @@ enum type_oid {
 	OID_JSON = 114,
 	OID_FLOAT4 = 700,
 	OID_FLOAT8 = 701,
+	OID_DATE = 1082,
 	OID_TIMESTAMP = 1114,
 	OID_TIMESTAMPTZ = 1184,
+	OID_NUMERIC = 1700,
+	OID_UUID = 2950,
 	OID_JSONB = 3802
 };
 
@@ -28,6 +41,7 @@ struct row_column {
 	bool array;
 	unsigned depth; /* objects around it */
 	struct str segments[PATH_MAX_SEGMENTS];
+	struct str keys[PATH_MAX_SEGMENTS]; /* the segments as json_put_ready_key wants them */
 	unsigned
 	    nodes[PATH_MAX_SEGMENTS]; /* which object each segment but the last opens: equal numbers, same object */
 	struct row_filter filter;
@@ -48,6 +62,10 @@ static enum value_kind kind_of(unsigned oid)
 	case OID_INT8:
 	case OID_OID:
 		return VALUE_RAW;
+	case OID_DATE:
+	case OID_NUMERIC:
+	case OID_UUID:
+		return VALUE_PLAIN;
 	case OID_JSON:
 	case OID_JSONB:
 		return VALUE_JSON;
@@ -118,6 +136,21 @@ static const char *split_alias(struct row_column *c, struct str alias)
 	return NULL;
 }
 
+static bool ready_keys(struct arena *boot, struct row_column *c)
+{
+	struct buf key;
+	bool good = true;
+	buf_init(&key, KEY_BYTES_MAX);
+	for (unsigned d = 0; d <= c->depth; d++) {
+		buf_reset(&key);
+		json_ready_key(&key, c->segments[d]);
+		c->keys[d] = buf_ok(&key) ? arena_str(boot, buf_view(&key)) : STR_NONE;
+		good = good && c->keys[d].p;
+	}
+	buf_free(&key);
+	return good;
+}
+
 enum err row_shape_compile(struct arena *boot, const struct pg_statement *s, const struct row_filter *filters,
     const struct row_shape **out, struct buf *report)
 {
@@ -138,6 +171,7 @@ enum err row_shape_compile(struct arena *boot, const struct pg_statement *s, con
 			.filter = filters ? filters[i] : (struct row_filter){ 0 } };
 		const char *why = split_alias(c, info->name);
 		if (!why) why = place(shape, c, &next_node);
+		if (!why && !ready_keys(boot, c)) why = "its name does not fit";
 		if (why)
 			result = refuse(report, s, info->name, why);
 		else
@@ -147,19 +181,33 @@ enum err row_shape_compile(struct arena *boot, const struct pg_statement *s, con
 	return result;
 }
 
-/* False for values that JSON cannot say; nothing was written then. */
-static bool sayable(enum value_kind kind, struct str v)
+/* What is put for a value, maybe in `stamp`; absent for what JSON cannot say. */
+static inline struct str said(enum value_kind kind, struct str v, char stamp[TIMESTAMP_BYTES])
 {
-	char stamp[TIMESTAMP_BYTES];
-	if (kind == VALUE_FLOAT) return v.n && v.p[v.n - 1] >= '0' && v.p[v.n - 1] <= '9'; /* not NaN, Infinity */
-	if (kind == VALUE_TIMESTAMPTZ) return timestamptz_rfc3339(v, stamp) > 0;
-	if (kind == VALUE_TIMESTAMP) return timestamp_iso(v, stamp) > 0;
-	return kind != VALUE_JSON || !str_eq(v, STR("null"));
+	size_t n;
+	switch (kind) {
+	case VALUE_FLOAT: /* not NaN, Infinity */
+		return v.n && v.p[v.n - 1] >= '0' && v.p[v.n - 1] <= '9' ? v : STR_NONE;
+	case VALUE_JSON:
+		return str_eq(v, STR("null")) ? STR_NONE : v;
+	case VALUE_TIMESTAMPTZ:
+		n = timestamptz_rfc3339(v, stamp);
+		return n ? str_span(stamp, n) : STR_NONE;
+	case VALUE_TIMESTAMP:
+		n = timestamp_iso(v, stamp);
+		return n ? str_span(stamp, n) : STR_NONE;
+	case VALUE_TEXT:
+	case VALUE_PLAIN:
+	case VALUE_RAW:
+	case VALUE_BOOL:
+		break;
+	}
+	return v;
 }
 
-static void put_value(struct json_writer *w, enum value_kind kind, struct str v)
+/* The text is UTF-8 already: PostgreSQL checks it on its way into a UTF8 database, which initdb -E UTF8 makes ours. */
+static inline void put_said(struct json_writer *w, enum value_kind kind, struct str v)
 {
-	char stamp[TIMESTAMP_BYTES];
 	switch (kind) {
 	case VALUE_RAW:
 	case VALUE_JSON:
@@ -169,14 +217,13 @@ static void put_value(struct json_writer *w, enum value_kind kind, struct str v)
 	case VALUE_BOOL:
 		json_put_bool(w, v.n && v.p[0] == 't');
 		break;
+	case VALUE_PLAIN:
 	case VALUE_TIMESTAMPTZ:
-		json_put_str(w, str_span(stamp, timestamptz_rfc3339(v, stamp)));
-		break;
 	case VALUE_TIMESTAMP:
-		json_put_str(w, str_span(stamp, timestamp_iso(v, stamp)));
+		json_put_plain(w, v);
 		break;
 	case VALUE_TEXT:
-		json_put_str(w, v);
+		json_put_utf8(w, v);
 		break;
 	}
 }
@@ -186,6 +233,7 @@ static void put_array(struct json_writer *w, enum value_kind kind, struct str li
 	struct array_scan scan;
 	struct buf scratch;
 	struct str v;
+	char stamp[TIMESTAMP_BYTES];
 	array_scan_init(&scan, literal);
 	buf_init(&scratch, SCRATCH_BYTES_MAX);
 	enum array_event event;
@@ -194,8 +242,8 @@ static void put_array(struct json_writer *w, enum value_kind kind, struct str li
 			json_begin_array(w);
 		else if (event == ARRAY_CLOSE)
 			json_end_array(w);
-		else if (event == ARRAY_VALUE && sayable(kind, v))
-			put_value(w, kind, v);
+		else if (event == ARRAY_VALUE && (v = said(kind, v, stamp)).p)
+			put_said(w, kind, v);
 		else
 			json_put_null(w);
 	}
@@ -207,26 +255,29 @@ static void put_array(struct json_writer *w, enum value_kind kind, struct str li
 void row_write(const struct row_shape *shape, struct json_writer *w, const struct pg_result *r, unsigned row)
 {
 	unsigned open[PATH_MAX_SEGMENTS], depth = 0;
+	char stamp[TIMESTAMP_BYTES];
 	json_begin_object(w);
 	for (unsigned i = 0; i < shape->count; i++) {
 		const struct row_column *c = &shape->columns[i];
+		bool plain = !c->filter.fn && !c->array;
 		struct str v = pg_get(r, row, c->index);
-		if (!v.p || (!c->filter.fn && !c->array && !sayable(c->kind, v))) continue;
+		if (v.p && plain) v = said(c->kind, v, stamp);
+		if (!v.p) continue;
 		unsigned common = 0;
 		while (common < depth && common < c->depth && open[common] == c->nodes[common]) common++;
 		for (; depth > common; depth--) json_end_object(w);
 		for (; depth < c->depth; depth++) {
-			json_put_key(w, c->segments[depth]);
+			json_put_ready_key(w, c->keys[depth]);
 			json_begin_object(w);
 			open[depth] = c->nodes[depth];
 		}
-		json_put_key(w, c->segments[c->depth]);
-		if (c->filter.fn)
+		json_put_ready_key(w, c->keys[c->depth]);
+		if (plain)
+			put_said(w, c->kind, v);
+		else if (c->filter.fn)
 			c->filter.fn(c->filter.arg, w, v);
-		else if (c->array)
-			put_array(w, c->kind, v);
 		else
-			put_value(w, c->kind, v);
+			put_array(w, c->kind, v);
 	}
 	for (; depth; depth--) json_end_object(w);
 	json_end_object(w);

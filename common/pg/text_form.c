@@ -111,22 +111,33 @@ static int two(struct str s, size_t at)
 	return (s.p[at] - '0') * 10 + (s.p[at + 1] - '0');
 }
 
-/* Length of "YYYY-MM-DD HH:MM:SS[.ffffff]" at the front, copied to `out` with a T; 0 when it is something else. */
-static size_t stamp(struct str text, char out[TIMESTAMP_BYTES])
+/* Eight bytes against a mask like "0000-00-": digits where it has '0', else its own byte. After XOR a digit is 0 to 9 and a
+ * match 0; `slack` (0x76 and 0x7f) carries whatever is more into the high bit. */
+static inline bool fits(const char *p, const char mask[8], const char slack[8])
 {
-	static const char mask[] = "0000-00-00 00:00:00";
+	uint64_t v, m, add;
+	memcpy(&v, p, 8);
+	memcpy(&m, mask, 8);
+	memcpy(&add, slack, 8);
+	v ^= m;
+	return ((v | (v + add)) & 0x8080808080808080u) == 0;
+}
+
+/* Length of "YYYY-MM-DD HH:MM:SS[.ffffff]" at the front, copied to `out` with a T; 0 when it is something else. */
+static inline size_t stamp(struct str text, char out[TIMESTAMP_BYTES])
+{
+	const char *p = text.p;
 	if (text.n < STAMP_BYTES) return 0;
-	for (size_t i = 0; i < STAMP_BYTES; i++)
-		if (mask[i] == '0' ? !digits_at(text, i, 1) : text.p[i] != mask[i]) return 0;
-	size_t n = STAMP_BYTES;
-	if (n < text.n && text.p[n] == '.') {
-		n++;
-		while (digits_at(text, n, 1)) n++;
-		if (n == STAMP_BYTES + 1 || n > STAMP_BYTES + FRACTION_BYTES_MAX) return 0;
-	}
-	memcpy(out, text.p, n);
+	if (!fits(p, "0000-00-", "\x76\x76\x76\x76\x7f\x76\x76\x7f")) return 0;
+	if (!fits(p + 8, "00 00:00", "\x76\x76\x7f\x76\x76\x7f\x76\x76")) return 0;
+	if (!fits(p + 11, "00:00:00", "\x76\x76\x7f\x76\x76\x7f\x76\x76")) return 0;
+	memcpy(out, p, STAMP_BYTES);
 	out[10] = 'T';
-	return n;
+	size_t n = STAMP_BYTES;
+	if (n == text.n || p[n] != '.') return n;
+	out[n++] = '.';
+	for (; n < text.n && n < STAMP_BYTES + FRACTION_BYTES_MAX && p[n] >= '0' && p[n] <= '9'; n++) out[n] = p[n];
+	return n > STAMP_BYTES + 1 ? n : 0;
 }
 
 size_t timestamp_iso(struct str text, char out[TIMESTAMP_BYTES])

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "common/json/json.h"
 #include "common/json/json_write.h"
@@ -101,6 +102,71 @@ static void escapes_what_must_be(void **state)
 	}
 }
 
+/* Every byte at every place of every length: words of eight, overlapping tails and single bytes must agree. */
+static void escapes_at_every_place(void **state)
+{
+	(void)state;
+	for (size_t n = 1; n <= 26; n++)
+		for (size_t at = 0; at < n; at++)
+			for (unsigned c = 0; c < 0x80; c++) {
+				char in[26], want[40];
+				struct buf b;
+				struct json_writer w;
+				memset(in, 'x', sizeof in);
+				in[at] = (char)c;
+				const char *letter = c && c < 0x20 ? strchr("\bb\tt\nn\ff\rr", (int)c) : NULL;
+				char escape[8];
+				if (c == '"' || c == '\\')
+					snprintf(escape, sizeof escape, "\\%c", (int)c);
+				else if (letter)
+					snprintf(escape, sizeof escape, "\\%c", letter[1]);
+				else
+					snprintf(escape, sizeof escape, c < 0x20 ? "\\u%04x" : "%c", c);
+				snprintf(want, sizeof want, "\"%.*s%s%.*s\"", (int)at, in, escape, (int)(n - at - 1),
+				    in + at + 1);
+				for (int trusted = 0; trusted < 2; trusted++) {
+					buf_init(&b, 64);
+					json_write_init(&w, &b);
+					(trusted ? json_put_utf8 : json_put_str)(&w, str_span(in, n));
+					assert_str(written(&b, &w), want);
+					buf_free(&b);
+				}
+			}
+}
+
+static void trusted_text_and_ready_keys(void **state)
+{
+	(void)state;
+	struct buf b, one, two;
+	struct json_writer w;
+	buf_init(&b, 4096);
+	buf_init(&one, 64);
+	buf_init(&two, 64);
+	json_ready_key(&one, STR("a\"b"));
+	json_ready_key(&two, STR("中"));
+	assert_str(buf_view(&one), ",\"a\\\"b\":");
+	json_write_init(&w, &b);
+	json_begin_object(&w);
+	json_put_ready_key(&w, buf_view(&one));
+	json_begin_object(&w);
+	json_put_ready_key(&w, buf_view(&two));
+	json_put_utf8(&w, STR("愿灾区的孩子们\"早日\"回到\n课堂😀"));
+	json_put_ready_key(&w, buf_view(&one));
+	json_put_plain(&w, STR("2026-11-24"));
+	json_end_object(&w);
+	json_put_ready_key(&w, buf_view(&two));
+	json_put_utf8(&w, STR_NONE);
+	json_put_key(&w, STR("k"));
+	json_put_plain(&w, STR_NONE);
+	json_end_object(&w);
+	assert_str(written(&b, &w),
+	    "{\"a\\\"b\":{\"中\":\"愿灾区的孩子们\\\"早日\\\"回到\\n课堂😀\",\"a\\\"b\":\"2026-11-24\"},"
+	    "\"中\":null,\"k\":null}");
+	buf_free(&b);
+	buf_free(&one);
+	buf_free(&two);
+}
+
 static void trees_keep_literals_and_order(void **state)
 {
 	(void)state;
@@ -144,6 +210,8 @@ int main(void)
 		cmocka_unit_test(puts_commas_where_they_belong),
 		cmocka_unit_test(integers_are_never_doubles),
 		cmocka_unit_test(escapes_what_must_be),
+		cmocka_unit_test(escapes_at_every_place),
+		cmocka_unit_test(trusted_text_and_ready_keys),
 		cmocka_unit_test(trees_keep_literals_and_order),
 		cmocka_unit_test(overflow_and_depth_are_sticky),
 	};
