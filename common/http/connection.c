@@ -6,7 +6,7 @@
 
 enum {
 	PROGRESS_BYTES = 16 * 1024, /* what must move within one deadline to earn another */
-	LINGER_BYTES = 64 * 1024,
+	LINGER_BYTES = 32 * 1024 * 1024, /* dropped, so that who is in the middle of a big body hears his refusal */
 };
 
 static bool has_room(const struct connection *c)
