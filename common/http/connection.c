@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "common/core/clock.h"
+
 enum {
 	PROGRESS_BYTES = 16 * 1024, /* what must move within one deadline to earn another */
 	LINGER_BYTES = 32 * 1024 * 1024, /* dropped, so that who is in the middle of a big body hears his refusal */
@@ -71,6 +73,7 @@ static void refuse(struct connection *c, enum err why)
 	struct exchange *e = c->reading;
 	c->input_over = c->unread = true;
 	e->refused = e->close = true;
+	if (!e->x.received_ns) e->x.received_ns = clock_mono_ns(); /* its head never stood */
 	dispatch(c);
 	answer_refused(e, why);
 }
