@@ -9,6 +9,7 @@
 enum {
 	BACKOFF_FIRST_MS = 50,
 	BACKOFF_MAX_MS = 5000,
+	BACKOFF_LOCAL_MS = 200,
 	BACKOFF_WANTED_MS = 250, /* while calls wait, so that a restart of the service is noticed soon */
 	OVERDUE_MS = 1000,
 	PARTS_MAX = 256,
@@ -42,6 +43,8 @@ static void back_off(struct upstream_address *a)
 	int64_t ms = BACKOFF_FIRST_MS;
 	for (unsigned i = 0; i < a->failures && ms < BACKOFF_MAX_MS; i++) ms *= 2;
 	if (ms > BACKOFF_MAX_MS) ms = BACKOFF_MAX_MS;
+	/* Trying a Unix socket costs a system call and hurts nobody: a service that is back is found at once. */
+	if (str_starts(a->text, STR("unix:")) && ms > BACKOFF_LOCAL_MS) ms = BACKOFF_LOCAL_MS;
 	if (!list_empty(&a->upstream->waiting) && ms > BACKOFF_WANTED_MS) ms = BACKOFF_WANTED_MS;
 	uint8_t jitter;
 	id_random(&jitter, sizeof jitter);
