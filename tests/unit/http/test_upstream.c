@@ -1,3 +1,4 @@
+#include <stdio.h>
 /* The upstream pool against a service that misbehaves on request: repetition, health, time-outs, broken replies, restarts. */
 #include "tests/unit/http/peer.h"
 
@@ -9,7 +10,7 @@ static struct loop *loop;
 static struct listener *listener;
 static struct upstream *upstream;
 static unsigned connections, requests;
-static const char socket_path[] = "unix:/tmp/test_upstream.sock";
+static char socket_path[64]; /* of this process, so that two runs do not meet */
 
 /* ---- the service ---- */
 
@@ -191,7 +192,8 @@ static void get(const char *path, struct result *r)
 
 static void start_with(struct upstream_config config)
 {
-	static const struct str address = { socket_path, sizeof socket_path - 1 };
+	static struct str address;
+	address = str_of(socket_path);
 	loop = loop_new();
 	connections = requests = answered = 0;
 	memset(used_up, 0, sizeof used_up);
@@ -448,6 +450,7 @@ static void test_free_ends_open_calls(void **state)
 
 int main(void)
 {
+	snprintf(socket_path, sizeof socket_path, "unix:/tmp/test_upstream_%d.sock", (int)getpid());
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_replies),
 		cmocka_unit_test(test_broken_replies),

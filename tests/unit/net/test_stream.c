@@ -1,5 +1,6 @@
 /* Streams over real sockets: echo, half-close, back-pressure, refusal, address syntax, stale and live Unix paths. */
 #include <setjmp.h>
+#include <string.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,6 +121,14 @@ static void echo_over(const char *address)
 	assert_int_equal(near_end.got.n, 0); /* freed by finish, emptied */
 }
 
+/* "unix:/tmp/…" of this process, so that two runs do not meet. */
+static const char *own_path(const char *name)
+{
+	static char path[80];
+	snprintf(path, sizeof path, "unix:/tmp/test_stream_%s_%d.sock", name, (int)getpid());
+	return path;
+}
+
 static void test_echo_over_tcp(void **state)
 {
 	(void)state;
@@ -130,8 +139,8 @@ static void test_echo_over_unix(void **state)
 {
 	struct stat st;
 	(void)state;
-	echo_over("unix:/tmp/test_stream.sock");
-	assert_int_not_equal(stat("/tmp/test_stream.sock", &st), 0); /* removed on close */
+	echo_over(own_path("echo"));
+	assert_int_not_equal(stat(own_path("echo") + 5, &st), 0); /* removed on close */
 }
 
 static void test_half_closed_peer_is_answered(void **state)
@@ -226,24 +235,21 @@ static void test_addresses_are_strict(void **state)
 
 static void test_unix_path_stale_and_live(void **state)
 {
-	static const char path[] = "/tmp/test_stream_stale.sock";
+	const char *path = own_path("stale") + 5;
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	struct loop *l = loop_new();
 	struct listener *first, *second;
 	(void)state;
-	memcpy(a.sun_path, path, sizeof path);
+	memcpy(a.sun_path, path, strlen(path) + 1);
 	unlink(path);
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
 	close(fd); /* the file stays, nobody listens */
-	assert_int_equal(
-	    listener_open(l, STR("unix:/tmp/test_stream_stale.sock"), false, on_accepted, NULL, &first), ERR_NONE);
-	assert_int_equal(
-	    listener_open(l, STR("unix:/tmp/test_stream_stale.sock"), false, on_accepted, NULL, &second), ERR_IO);
+	assert_int_equal(listener_open(l, str_of(own_path("stale")), false, on_accepted, NULL, &first), ERR_NONE);
+	assert_int_equal(listener_open(l, str_of(own_path("stale")), false, on_accepted, NULL, &second), ERR_IO);
 	/* Another process took the path over: closing ours must not remove its file. */
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(
-	    listener_open(l, STR("unix:/tmp/test_stream_stale.sock"), false, on_accepted, NULL, &second), ERR_NONE);
+	assert_int_equal(listener_open(l, str_of(own_path("stale")), false, on_accepted, NULL, &second), ERR_NONE);
 	listener_close(first);
 	struct stat st;
 	assert_int_equal(stat(path, &st), 0);
