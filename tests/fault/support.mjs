@@ -39,11 +39,13 @@ export async function startFaulty(options = {}) {
 export const pidOf = (platform, name) => Number(fs.readFileSync(path.join(platform.dir, 'pid', name), 'utf8'));
 export const signal = (platform, name, signo) => process.kill(pidOf(platform, name), signo);
 
-/** SIGSTOP or SIGCONT for the whole of PostgreSQL: the server and every backend. */
+/** SIGSTOP or SIGCONT for the whole of PostgreSQL: the server and every backend, and runuser, which stops when its child does. */
 export async function signalPostgres(platform, signo) {
-	const parent = pidOf(platform, 'postgres');
-	const { stdout } = await run('pgrep', ['-P', String(parent)]).catch(() => ({ stdout: '' }));
-	for (const pid of [parent, ...stdout.split('\n').filter(Boolean).map(Number)]) {
+	const server = pidOf(platform, 'postgres');
+	const { stdout } = await run('pgrep', ['-P', String(server)]).catch(() => ({ stdout: '' }));
+	const starter = Number(/^PPid:\s*(\d+)/m.exec(fs.readFileSync(`/proc/${server}/status`, 'utf8'))[1]);
+	const starters = fs.readFileSync(`/proc/${starter}/comm`, 'utf8').trim() === 'runuser' ? [starter] : [];
+	for (const pid of [...starters, server, ...stdout.split('\n').filter(Boolean).map(Number)]) {
 		try { process.kill(pid, signo); } catch (error) { if (error.code !== 'ESRCH') throw error; }
 	}
 }
