@@ -12,7 +12,7 @@
 #include "common/core/map.h"
 #include "gateway/api_keys.h"
 
-enum { PARTS_BYTES_MAX = 1280, SEALED_BYTES_MAX = 1792, RESEAL_S = 30 };
+enum { PARTS_BYTES_MAX = 1280, SEALED_BYTES_MAX = 1792, RESEAL_S = 30, TOKEN_END_BYTES = 32 /* of its signature */ };
 
 /* What is remembered of one credential. Strings are offsets into `text`: subject, organization, scopes, session, client. */
 enum { PART_COUNT = 5 };
@@ -197,6 +197,7 @@ static void init_caches(struct credentials *c)
 {
 	struct principal nobody = { .kind = PRINCIPAL_ANONYMOUS };
 	lru_init(&c->tokens, TOKENS_MAX, TOKEN_BYTES_MAX, sizeof(struct memory));
+	lru_hash_end(&c->tokens, TOKEN_END_BYTES);
 	lru_init(&c->keys, API_KEYS_MAX, API_KEY_HEX_BYTES, sizeof(struct memory));
 	CHECK(memory_fill(&c->anonymous, &nobody));
 }

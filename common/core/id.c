@@ -14,9 +14,21 @@ static struct {
 	bool fork_hook;
 } pool;
 
+/* xoshiro256** of Blackman and Vigna. */
+static struct {
+	uint64_t s[4];
+	bool seeded;
+} noise;
+
+static inline uint64_t rotl(uint64_t x, int by)
+{
+	return x << by | x >> (64 - by);
+}
+
 static void drop_after_fork(void)
 {
 	pool.left = 0;
+	noise.seeded = false;
 }
 
 void id_random(void *out, size_t n)
@@ -40,15 +52,35 @@ void id_random(void *out, size_t n)
 	}
 }
 
-static const char hex_digits[] = "0123456789abcdef";
+uint64_t id_noise(void)
+{
+	uint64_t *s = noise.s;
+	if (!noise.seeded) {
+		id_random(noise.s, sizeof noise.s); /* sets the fork hook too */
+		noise.s[0] |= 1; /* all zero is the one state that it never leaves */
+		noise.seeded = true;
+	}
+	uint64_t result = rotl(s[1] * 5, 7) * 9, shifted = s[1] << 17;
+	s[2] ^= s[0];
+	s[3] ^= s[1];
+	s[1] ^= s[2];
+	s[0] ^= s[3];
+	s[2] ^= shifted;
+	s[3] = rotl(s[3], 45);
+	return result;
+}
+
+/* "000102…ff" */
+#define HEX_ROW(h) h "0" h "1" h "2" h "3" h "4" h "5" h "6" h "7" h "8" h "9" h "a" h "b" h "c" h "d" h "e" h "f"
+static const char hex_pairs[] =
+    HEX_ROW("0") HEX_ROW("1") HEX_ROW("2") HEX_ROW("3") HEX_ROW("4") HEX_ROW("5") HEX_ROW("6") HEX_ROW("7") HEX_ROW("8")
+	HEX_ROW("9") HEX_ROW("a") HEX_ROW("b") HEX_ROW("c") HEX_ROW("d") HEX_ROW("e") HEX_ROW("f");
+_Static_assert(sizeof hex_pairs == 513, "two digits for each byte");
 
 void id_hex(const void *bytes, size_t n, char *out)
 {
 	const unsigned char *p = bytes;
-	for (size_t i = 0; i < n; i++) {
-		out[2 * i] = hex_digits[p[i] >> 4];
-		out[2 * i + 1] = hex_digits[p[i] & 15];
-	}
+	for (size_t i = 0; i < n; i++) memcpy(out + 2 * i, hex_pairs + 2 * p[i], 2);
 }
 
 static int hex_value(char c)
@@ -76,7 +108,6 @@ void id_uuid7(char out[UUID_TEXT_BYTES])
 	static uint64_t last_ms;
 	static uint16_t sequence;
 	unsigned char b[16];
-	char hex[32];
 	uint64_t ms = (uint64_t)clock_wall_us() / 1000;
 	id_random(b + 6, 10);
 	if (ms <= last_ms) { /* same millisecond, or the clock went back: count on (RFC 9562 6.2 method 1) */
@@ -93,21 +124,27 @@ void id_uuid7(char out[UUID_TEXT_BYTES])
 	b[6] = (unsigned char)(0x70 | sequence >> 8);
 	b[7] = (unsigned char)sequence;
 	b[8] = (unsigned char)(0x80 | (b[8] & 0x3f));
-	id_hex(b, sizeof b, hex);
-	for (int from = 0, to = 0; from < 32; from++) {
-		if (from == 8 || from == 12 || from == 16 || from == 20) out[to++] = '-';
-		out[to++] = hex[from];
-	}
+	id_hex(b, 4, out);
+	id_hex(b + 4, 2, out + 9);
+	id_hex(b + 6, 2, out + 14);
+	id_hex(b + 8, 2, out + 19);
+	id_hex(b + 10, 6, out + 24);
+	out[8] = out[13] = out[18] = out[23] = '-';
+}
+
+static bool all_hex(const char *p, size_t n)
+{
+	static const bool is_hex[256] = { ['0' ... '9'] = true, ['a' ... 'f'] = true, ['A' ... 'F'] = true };
+	bool all = true;
+	for (size_t i = 0; i < n; i++) all &= is_hex[(unsigned char)p[i]];
+	return all;
 }
 
 bool id_is_uuid(struct str s)
 {
 	if (s.n != UUID_TEXT_BYTES) return false;
-	for (size_t i = 0; i < s.n; i++) {
-		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-		if (dash ? s.p[i] != '-' : hex_value(s.p[i]) < 0) return false;
-	}
-	return true;
+	return s.p[8] == '-' && s.p[13] == '-' && s.p[18] == '-' && s.p[23] == '-' && all_hex(s.p, 8) &&
+	       all_hex(s.p + 9, 4) && all_hex(s.p + 14, 4) && all_hex(s.p + 19, 4) && all_hex(s.p + 24, 12);
 }
 
 static const char code_symbols[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -143,11 +180,6 @@ bool id_is_public_code(struct str s)
 	for (size_t i = 0; i < s.n; i++)
 		if (symbol_value(s.p[i]) < 0) return false;
 	return luhn_sum(s.p, s.n, 1) == 0;
-}
-
-static inline uint64_t rotl(uint64_t x, int by)
-{
-	return x << by | x >> (64 - by);
 }
 
 static inline void sip_round(uint64_t v[4])

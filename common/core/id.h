@@ -7,6 +7,8 @@ enum { UUID_TEXT_BYTES = 36, PUBLIC_CODE_BYTES = 16 };
 
 /** Cryptographically secure random bytes (getrandom, buffered per process; the buffer is dropped after fork). */
 void id_random(void *out, size_t n);
+/** 64 random bits for what must be different but is no secret (trace ids): cheap, and predictable to who has seen some. */
+uint64_t id_noise(void);
 /** Writes the 36 characters of a new UUIDv7 (RFC 9562): time-ordered within this process. */
 void id_uuid7(char out[UUID_TEXT_BYTES]);
 /** Lower- or upper-case 8-4-4-4-12 hexadecimal form. */

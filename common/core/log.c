@@ -8,6 +8,7 @@
 
 #include "common/core/buf.h"
 #include "common/core/clock.h"
+#include "common/core/word.h"
 
 enum { LOG_BYTES_MAX = 1024 * 1024 };
 
@@ -36,6 +37,21 @@ bool log_wants(enum log_level level)
 uint64_t log_lines_lost(void)
 {
 	return state.lost;
+}
+
+/* No control byte, quote or backslash: such text stands as it is in JSON. */
+static bool is_plain(struct str s)
+{
+	size_t i = 0;
+	for (; s.n - i >= 8; i += 8) {
+		uint64_t word = word_load(s.p + i);
+		if (word_has_less(word, 0x20) || word_has(word, '"') || word_has(word, '\\')) return false;
+	}
+	for (; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		if (c < 0x20 || c == '"' || c == '\\') return false;
+	}
+	return true;
 }
 
 static void put_escaped(struct str s)
@@ -89,7 +105,10 @@ void log_str(const char *key, struct str value)
 {
 	put_key(key);
 	buf_char(&state.out, '"');
-	put_escaped(value);
+	if (is_plain(value))
+		buf_str(&state.out, value);
+	else
+		put_escaped(value);
 	buf_char(&state.out, '"');
 }
 

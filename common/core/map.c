@@ -101,6 +101,18 @@ static void lru_link_newest(struct lru *c, struct lru_entry *e)
 	c->newest = e;
 }
 
+static uint64_t lru_hash(const struct lru *c, struct str key)
+{
+	bool end_only = c->hash_bytes && key.n > c->hash_bytes;
+	return id_hash(end_only ? str_from(key, key.n - c->hash_bytes) : key);
+}
+
+void lru_hash_end(struct lru *c, size_t bytes)
+{
+	CHECK(c->count == 0);
+	c->hash_bytes = bytes;
+}
+
 static struct lru_entry **lru_find(struct lru *c, struct str key, uint64_t hash)
 {
 	struct lru_entry **at = &c->buckets[hash & (c->bucket_count - 1)];
@@ -121,7 +133,7 @@ static void lru_drop(struct lru *c, struct lru_entry **at)
 
 void *lru_get(struct lru *c, struct str key)
 {
-	struct lru_entry *e = *lru_find(c, key, id_hash(key));
+	struct lru_entry *e = *lru_find(c, key, lru_hash(c, key));
 	if (!e) return NULL;
 	if (c->newest != e) {
 		lru_unlink(c, e);
@@ -132,7 +144,7 @@ void *lru_get(struct lru *c, struct str key)
 
 void lru_remove(struct lru *c, struct str key)
 {
-	struct lru_entry **at = lru_find(c, key, id_hash(key));
+	struct lru_entry **at = lru_find(c, key, lru_hash(c, key));
 	if (*at) lru_drop(c, at);
 }
 
@@ -148,7 +160,7 @@ void *lru_put(struct lru *c, struct str key)
 	}
 	struct lru_entry *e = calloc(1, sizeof *e + c->value_bytes + key.n);
 	CHECK(e != NULL);
-	e->hash = id_hash(key);
+	e->hash = lru_hash(c, key);
 	e->key_bytes = key.n;
 	if (key.n) memcpy(e->data + c->value_bytes, key.p, key.n);
 	e->chain = c->buckets[e->hash & (c->bucket_count - 1)];

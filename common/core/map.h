@@ -41,9 +41,12 @@ struct lru {
 	size_t count_max;
 	size_t key_bytes_max;
 	size_t value_bytes;
+	size_t hash_bytes; /* of a key's end, which its hash is made of; 0: all */
 };
 
 void lru_init(struct lru *c, size_t count_max, size_t key_bytes_max, size_t value_bytes);
+/** For long keys that are only put once their end is known to be right (a signature, a MAC): the hash looks at no more than that. */
+void lru_hash_end(struct lru *c, size_t bytes);
 void lru_free(struct lru *c);
 /** The value of `key`, made the newest; NULL when absent. Valid until the next call that adds or removes. */
 void *lru_get(struct lru *c, struct str key);

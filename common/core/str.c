@@ -1,6 +1,8 @@
 /* Borrowed strings: comparison, splitting, strict numbers. No allocation. */
 #include "common/core/str.h"
 
+#include "common/core/word.h"
+
 static inline char lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
@@ -9,6 +11,11 @@ static inline char lower(char c)
 bool str_eq_ci(struct str a, struct str b)
 {
 	if (a.n != b.n) return false;
+	if (a.n >= 8) { /* the last word overlaps the one before */
+		for (size_t i = 0; i + 8 < a.n; i += 8)
+			if (word_lower(word_load(a.p + i)) != word_lower(word_load(b.p + i))) return false;
+		return word_lower(word_load(a.p + a.n - 8)) == word_lower(word_load(b.p + b.n - 8));
+	}
 	for (size_t i = 0; i < a.n; i++)
 		if (lower(a.p[i]) != lower(b.p[i])) return false;
 	return true;

@@ -10,9 +10,10 @@ enum { TRACESTATE_MEMBERS_MAX = 32, FLAGS_KNOWN = 3 };
 
 static bool is_lower_hex(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f'))) return false;
-	return true;
+	static const bool is_digit[256] = { ['0' ... '9'] = true, ['a' ... 'f'] = true };
+	bool all = true;
+	for (size_t i = 0; i < s.n; i++) all &= is_digit[(unsigned char)s.p[i]];
+	return all;
 }
 
 static bool is_zero(struct str s)
@@ -98,9 +99,15 @@ static struct str read_state(struct arena *a, struct http_fields fields)
 	return n ? str_span(out, n) : STR_NONE;
 }
 
+/* Sixteen digits, never all zero. */
+static void put_noise(char out[16])
+{
+	uint64_t noise = id_noise() | 1;
+	id_hex(&noise, sizeof noise, out);
+}
+
 void trace_begin(struct trace *t, struct arena *a, struct http_fields fields)
 {
-	unsigned char random[(TRACE_ID_BYTES + SPAN_ID_BYTES) / 2];
 	struct str parent = STR_NONE;
 	unsigned parents = 0;
 	bool has_state = false;
@@ -113,16 +120,14 @@ void trace_begin(struct trace *t, struct arena *a, struct http_fields fields)
 	}
 	*t = (struct trace){ .state = STR_NONE };
 	t->continued = parents == 1 && read_parent(t, str_trim(parent));
-	id_random(random, sizeof random);
-	random[0] |= 1; /* never all zero */
-	random[TRACE_ID_BYTES / 2] |= 1;
-	id_hex(random + TRACE_ID_BYTES / 2, SPAN_ID_BYTES / 2, t->span_id);
+	put_noise(t->span_id);
 	if (t->continued) {
 		if (has_state) t->state = read_state(a, fields);
 		return;
 	}
 	memset(t->parent_id, '0', SPAN_ID_BYTES);
-	id_hex(random, TRACE_ID_BYTES / 2, t->trace_id);
+	put_noise(t->trace_id);
+	put_noise(t->trace_id + 16);
 	t->flags = 2; /* the id is random */
 }
 
