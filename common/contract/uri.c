@@ -50,7 +50,20 @@ static bool is_unreserved(int c)
 /* Printable ASCII without what may not stand in a path unescaped and without '\', which some programs take for '/'. */
 static bool is_path_byte(char c)
 {
-	return c > ' ' && c < 0x7f && !strchr("\\?#\"<>^`{|}", c);
+	static const bool is_not[128] = { [0 ... ' '] = true,
+		['\\'] = true,
+		['?'] = true,
+		['#'] = true,
+		['"'] = true,
+		['<'] = true,
+		['>'] = true,
+		['^'] = true,
+		['`'] = true,
+		['{'] = true,
+		['|'] = true,
+		['}'] = true,
+		[0x7f] = true };
+	return (unsigned char)c < 0x80 && !is_not[(unsigned char)c];
 }
 
 /* True when the path is in normal form already; *bad when it can have none. */

@@ -156,7 +156,8 @@ bool http_is_hop_by_hop(struct str name, struct str connection)
 	static const struct str names[] = { { "connection", 10 }, { "keep-alive", 10 }, { "te", 2 }, { "trailer", 7 },
 		{ "transfer-encoding", 17 }, { "upgrade", 7 } };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (name.n == names[i].n && str_eq_ci(name, names[i])) return true;
+		if (name.n == names[i].n && (name.p[0] | 0x20) == names[i].p[0] && str_eq_ci(name, names[i]))
+			return true;
 	if (name.n > 6 && str_eq_ci(str_span(name.p, 6), STR("proxy-"))) return true;
 	return connection.n > 0 && list_has(connection, name);
 }

@@ -8,6 +8,8 @@
 
 /* Chunk lines, extensions and trailers may be at most this much, plus this many bytes for each byte of content. */
 enum { CHUNK_OVERHEAD_BYTES = 8192, CHUNK_OVERHEAD_RATIO = 8 };
+/* A field line longer than this is not worth reading twice; at its end there are a CR and perhaps blanks. */
+enum { LONG_LINE_BYTES = 96, VALUE_END_BYTES = 8 };
 
 struct wire {
 	llhttp_t llhttp;
@@ -43,7 +45,7 @@ static int on_value(llhttp_t *parser, const char *at, size_t n)
 	struct wire *w = parser->data;
 	if (w->head_done || w->count == 0) return 0;
 	struct str *value = &w->items[w->count - 1].value;
-	/* One value comes in one piece, since the head is in one piece; but if ever not, the pieces adjoin. */
+	/* The second piece of a long value ends it; what lies between was left out (feed_head). */
 	*value = value->n ? str_span(value->p, (size_t)(at + n - value->p)) : str_span(at, n);
 	return 0;
 }
@@ -107,6 +109,41 @@ void wire_free(struct wire *w)
 	free(w);
 }
 
+/* What llhttp itself acts on, and must see every byte of. */
+static bool is_acted_on(struct str name)
+{
+	static const struct str names[] = { { "connection", 10 }, { "content-length", 14 }, { "transfer-encoding", 17 },
+		{ "upgrade", 7 }, { "proxy-connection", 16 } };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_eq_ci(name, names[i])) return true;
+	return false;
+}
+
+/* Of the inside of a long value (a token, a sealed identity) llhttp learns nothing: head_scan has seen that all of it may stand in
+ * a value. It gets the value's first byte and its last ones; on_value joins them. *rest: where it goes on; NULL: no such line. */
+static const char *skippable(struct str line, const char **rest)
+{
+	const char *colon = line.n > LONG_LINE_BYTES ? memchr(line.p, ':', line.n) : NULL;
+	if (!colon || is_acted_on(str_trim(str_span(line.p, (size_t)(colon - line.p))))) return NULL;
+	const char *end = line.p + line.n, *value = colon + 1;
+	while (value < end && (*value == ' ' || *value == '\t')) value++;
+	*rest = end - VALUE_END_BYTES;
+	return value + 1 < *rest ? value + 1 : NULL;
+}
+
+static enum llhttp_errno feed_head(struct wire *w, struct str head)
+{
+	const char *fed = head.p, *end = head.p + head.n, *line = memchr(head.p, '\n', head.n), *lf;
+	for (; line && (lf = memchr(line + 1, '\n', (size_t)(end - line - 1))); line = lf) {
+		const char *rest, *until = skippable(str_span(line + 1, (size_t)(lf - line - 1)), &rest);
+		if (!until) continue;
+		enum llhttp_errno e = llhttp_execute(&w->llhttp, fed, (size_t)(until - fed));
+		if (e != HPE_OK) return e;
+		fed = rest;
+	}
+	return llhttp_execute(&w->llhttp, fed, (size_t)(end - fed));
+}
+
 enum err wire_head(struct wire *w, enum wire_kind kind, struct str head, struct http_field *items, unsigned *count)
 {
 	llhttp_init(&w->llhttp, kind == WIRE_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
@@ -118,7 +155,7 @@ enum err wire_head(struct wire *w, enum wire_kind kind, struct str head, struct 
 	w->trailer = (struct head_scan){ .first_line = 1 }; /* an empty line ends it, even the first */
 	w->overhead = 0;
 	w->failure = ERR_NONE;
-	enum llhttp_errno e = llhttp_execute(&w->llhttp, head.p, head.n);
+	enum llhttp_errno e = feed_head(w, head);
 	*count = w->count;
 	if (w->too_many) return ERR_HEADERS_TOO_LARGE;
 	if (e == HPE_INVALID_METHOD) return ERR_NOT_IMPLEMENTED;

@@ -65,7 +65,7 @@ enum wire_kind { WIRE_REQUEST, WIRE_REPLY };
 struct wire *wire_new(void);
 void wire_free(struct wire *w);
 /**
- * Parses a whole head into at most *count items, whose strings point into `head`.
+ * Parses a whole head, which head_scan has found complete, into at most *count items, whose strings point into `head`.
  * Fails: ERR_MALFORMED_REQUEST, ERR_NOT_IMPLEMENTED (method), ERR_HEADERS_TOO_LARGE (too many).
  */
 MUST_USE enum err wire_head(
