@@ -191,10 +191,10 @@ enum next introspect_answer(struct request *r)
 
 /* ── oauth_metadata_get ── */
 
-static void put_address(struct request *r, struct json_writer *w, const char *key, const char *path)
+static void put_address(
+    struct arena *a, struct json_writer *w, struct str public_url, const char *key, const char *path)
 {
-	const struct identity *context = request_context(r);
-	json_put_member_str(w, key, arena_printf(request_arena(r), "%.*s%s", STR_FMT(context->public_url), path));
+	json_put_member_str(w, key, arena_printf(a, "%.*s%s", STR_FMT(public_url), path));
 }
 
 static void put_list(struct json_writer *w, const char *key, const char *const *values, unsigned count)
@@ -205,20 +205,31 @@ static void put_list(struct json_writer *w, const char *key, const char *const *
 	json_end_array(w);
 }
 
-enum next metadata_answer(struct request *r)
+struct str metadata_make(struct arena *a, struct str public_url)
 {
 	static const char *const grants[] = { "client_credentials" }, *const methods[] = { "client_secret_basic",
 		"client_secret_post" };
-	struct json_writer *w = request_writer(r);
-	json_begin_object(w);
-	put_address(r, w, "issuer", "");
-	put_address(r, w, "token_endpoint", "/oauth/token");
-	put_address(r, w, "jwks_uri", "/.well-known/jwks.json");
-	put_address(r, w, "revocation_endpoint", "/oauth/revoke");
-	put_address(r, w, "introspection_endpoint", "/oauth/introspect");
-	put_list(w, "grant_types_supported", grants, ARRAY_LEN(grants));
-	put_list(w, "response_types_supported", NULL, 0);
-	put_list(w, "token_endpoint_auth_methods_supported", methods, ARRAY_LEN(methods));
-	json_end_object(w);
-	return request_answer(r, 0);
+	struct json_writer w;
+	struct buf text;
+	buf_init(&text, ANSWER_BYTES_MAX);
+	json_write_init(&w, &text);
+	json_begin_object(&w);
+	put_address(a, &w, public_url, "issuer", "");
+	put_address(a, &w, public_url, "token_endpoint", "/oauth/token");
+	put_address(a, &w, public_url, "jwks_uri", "/.well-known/jwks.json");
+	put_address(a, &w, public_url, "revocation_endpoint", "/oauth/revoke");
+	put_address(a, &w, public_url, "introspection_endpoint", "/oauth/introspect");
+	put_list(&w, "grant_types_supported", grants, ARRAY_LEN(grants));
+	put_list(&w, "response_types_supported", NULL, 0);
+	put_list(&w, "token_endpoint_auth_methods_supported", methods, ARRAY_LEN(methods));
+	json_end_object(&w);
+	struct str made = buf_ok(&text) && !a->overflow ? arena_str(a, buf_view(&text)) : STR_NONE;
+	buf_free(&text);
+	return made;
+}
+
+enum next metadata_answer(struct request *r)
+{
+	const struct identity *context = request_context(r);
+	return request_answer_raw(r, 0, STR("application/json"), context->metadata);
 }

@@ -27,6 +27,7 @@ struct signing_keys {
 struct identity {
 	struct token_issuer issuer;
 	struct str public_url;
+	struct str metadata; /* the answer of oauth_metadata_get */
 	struct str wechat_url, wechat_appid, wechat_secret;
 	struct signing_keys keys;
 	unsigned hashing; /* argon2 runs under way; more than HASHES_MAX is 503 */
@@ -166,6 +167,8 @@ enum next revoke_run(struct request *r);
 enum next revoke_answer(struct request *r);
 enum next introspect_verify(struct request *r);
 enum next introspect_answer(struct request *r);
+/** The document of RFC 8414, made once at the start; absent when it does not fit. */
+struct str metadata_make(struct arena *a, struct str public_url);
 enum next metadata_answer(struct request *r);
 
 /* ── flow_phone.c: me_phone_bind; flow_openid: citizen_openid_get ── */

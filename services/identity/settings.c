@@ -42,6 +42,8 @@ enum err identity_start(struct service *s, struct arena *boot, void **context)
 	if (!service_vault(s)) return bad("YG_VAULT_FILE", "must be set");
 	i->public_url = config_need(boot, "YG_PUBLIC_URL");
 	if (str_ends(i->public_url, STR("/"))) i->public_url.n--;
+	i->metadata = metadata_make(boot, i->public_url);
+	if (!i->metadata.p) return bad("YG_PUBLIC_URL", "is too long");
 	i->issuer = (struct token_issuer){ .issuer = i->public_url, .audience = i->public_url };
 	i->wechat_url = config_str(boot, "YG_WECHAT_URL", "https://api.weixin.qq.com");
 	if (str_ends(i->wechat_url, STR("/"))) i->wechat_url.n--;
