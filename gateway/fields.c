@@ -4,7 +4,8 @@
 static bool in_table(const struct str *table, size_t count, struct str name)
 {
 	for (size_t i = 0; i < count; i++)
-		if (table[i].n == name.n && str_eq_ci(table[i], name)) return true;
+		if (table[i].n == name.n && (name.p[0] | 0x20) == table[i].p[0] && str_eq_ci(table[i], name))
+			return true;
 	return false;
 }
 

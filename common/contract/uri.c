@@ -47,23 +47,31 @@ static bool is_unreserved(int c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
 }
 
-/* Printable ASCII without what may not stand in a path unescaped and without '\', which some programs take for '/'. */
-static bool is_path_byte(char c)
+/* Bytes of a path: those that stand for themselves are 0. Besides what is not printable ASCII, those are bad that may not stand
+ * unescaped, and '\', which some programs take for '/'. */
+enum { PLAIN, BAD, ESCAPE, DOT };
+static const unsigned char path_bytes[256] = { [0 ... ' '] = BAD,
+	[0x7f ... 0xff] = BAD,
+	['\\'] = BAD,
+	['?'] = BAD,
+	['#'] = BAD,
+	['"'] = BAD,
+	['<'] = BAD,
+	['>'] = BAD,
+	['^'] = BAD,
+	['`'] = BAD,
+	['{'] = BAD,
+	['|'] = BAD,
+	['}'] = BAD,
+	['%'] = ESCAPE,
+	['.'] = DOT };
+
+/* "." or "..", beginning at i. */
+static bool is_dot_segment(struct str s, size_t i)
 {
-	static const bool is_not[128] = { [0 ... ' '] = true,
-		['\\'] = true,
-		['?'] = true,
-		['#'] = true,
-		['"'] = true,
-		['<'] = true,
-		['>'] = true,
-		['^'] = true,
-		['`'] = true,
-		['{'] = true,
-		['|'] = true,
-		['}'] = true,
-		[0x7f] = true };
-	return (unsigned char)c < 0x80 && !is_not[(unsigned char)c];
+	size_t end = i + 1;
+	if (end < s.n && s.p[end] == '.') end++;
+	return end == s.n || s.p[end] == '/';
 }
 
 /* True when the path is in normal form already; *bad when it can have none. */
@@ -72,13 +80,14 @@ static bool is_normal(struct str s, bool *bad)
 	bool normal = true;
 	*bad = s.n == 0 || s.p[0] != '/';
 	for (size_t i = 0; i < s.n && !*bad; i++) {
-		char c = s.p[i];
-		if (!is_path_byte(c)) *bad = true;
-		if (c == '%') {
+		unsigned kind = path_bytes[(unsigned char)s.p[i]];
+		if (kind == PLAIN) continue;
+		if (kind == BAD) *bad = true;
+		if (kind == ESCAPE) {
 			normal = false;
 			if (escaped_byte(s, i) <= 0) *bad = true;
 		}
-		if (c == '.' && s.p[i - 1] == '/') normal = false; /* perhaps a dot segment; i > 0 here */
+		if (kind == DOT && s.p[i - 1] == '/' && is_dot_segment(s, i)) normal = false; /* i > 0 here */
 	}
 	return normal;
 }

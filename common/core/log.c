@@ -103,12 +103,21 @@ static void put_key(const char *key)
 
 void log_str(const char *key, struct str value)
 {
+	size_t key_bytes = strlen(key);
+	char *to = is_plain(value) ? buf_reserve(&state.out, key_bytes + value.n + 6) : NULL;
+	if (to) { /* nearly always: one piece */
+		memcpy(to, ",\"", 2);
+		memcpy(to + 2, key, key_bytes);
+		to += 2 + key_bytes;
+		memcpy(to, "\":\"", 3);
+		if (value.n) memcpy(to + 3, value.p, value.n);
+		to[3 + value.n] = '"';
+		state.out.n += key_bytes + value.n + 6;
+		return;
+	}
 	put_key(key);
 	buf_char(&state.out, '"');
-	if (is_plain(value))
-		buf_str(&state.out, value);
-	else
-		put_escaped(value);
+	put_escaped(value);
 	buf_char(&state.out, '"');
 }
 

@@ -242,6 +242,7 @@ int service_main(const struct service_def *def, int argc, char **argv)
 	arena_init(&s.boot, 64 * 1024, BOOT_BYTES_MAX);
 	buf_init(&s.scratch, 8 * 1024 * 1024);
 	lru_init(&s.identities, IDENTITIES_MAX, IDENTITY_BYTES_MAX, sizeof(struct known_identity));
+	lru_hash_end(&s.identities, 32); /* of its MAC: only what was opened is put */
 	int status = EXIT_CONFIG;
 	if (settings_read(&s) != ERR_NONE)
 		log_line(LOG_ERROR, "cannot start", "settings");
