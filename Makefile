@@ -53,7 +53,8 @@ PROGRAMS := $(if $(wildcard gateway/main.c),$(B)/bin/gateway) $(SERVICES:%=$(B)/
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/bin/%,$(wildcard tests/fuzz/fuzz_*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*/test_*.c))
 
-objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
+# A folder's sources, and those of the folders in it.
+objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c))
 archives = $(foreach f,$(1),$(B)/lib/$(f).a)
 linked = -Wl,--start-group $(call archives,$(1)) -Wl,--end-group
 
