@@ -3,6 +3,7 @@
 
 #include "common/core/log.h"
 #include "common/http/problem.h"
+#include "common/pg/binary_form.h"
 
 enum { GROUP_CALLS_MAX = 8 };
 
@@ -131,6 +132,7 @@ static bool copy_rows(struct request *r, struct rows *out, const struct plan *pl
 {
 	const struct pg_statement *s = plan->statement;
 	unsigned columns = pg_columns(result);
+	char scratch[BINARY_TEXT_BYTES];
 	*out = (struct rows){ .row_count = count, .column_count = columns, .plan = plan, .owner = r };
 	out->names = arena_array(r->arena, columns ? columns : 1, sizeof *out->names);
 	out->cells = arena_array(r->arena, (size_t)columns * count + 1, sizeof *out->cells);
@@ -140,7 +142,8 @@ static bool copy_rows(struct request *r, struct rows *out, const struct plan *pl
 		    c < s->column_count ? s->columns[c].name : arena_str(r->arena, pg_column_name(result, c));
 	for (unsigned i = 0; i < count; i++)
 		for (unsigned c = 0; c < columns; c++)
-			out->cells[(size_t)i * columns + c] = arena_str(r->arena, pg_get(result, first + i, c));
+			out->cells[(size_t)i * columns + c] =
+			    arena_str(r->arena, pg_get_text(result, first + i, c, scratch));
 	return !r->arena->overflow;
 }
 
