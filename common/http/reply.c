@@ -20,6 +20,7 @@ static enum reply_step finish_head(struct channel *ch, struct upstream_call *cal
 	if (ch->line.status < 200) {
 		/* 100, 102, 103 are not for us; 101 was never asked for. */
 		if (ch->line.status == 101 || ++ch->interim > INTERIM_MAX) return REPLY_BROKEN;
+		if (call->interim) call->interim(call->arg, ch->line.status, call->reply.fields);
 		arena_reset(&call->arena);
 		buf_reset(&call->raw);
 		reply_begin(ch);
@@ -28,6 +29,7 @@ static enum reply_step finish_head(struct channel *ch, struct upstream_call *cal
 	ch->interim = 0;
 	ch->in_body = true;
 	call->reply.status = ch->line.status;
+	call->reply.reason = ch->line.reason;
 	call->reply.body = STR("");
 	size_t bytes_max = call->upstream->config.reply_bytes_max;
 	if (is_bodiless(call, ch->line.status)) {
