@@ -1,0 +1,110 @@
+#ifndef GATEWAY_CACHE_ENTRY_H
+#define GATEWAY_CACHE_ENTRY_H
+
+#include "common/core/list.h"
+#include "gateway/cache/rules.h"
+
+/*
+ * One kept answer: immutable, shared by count, ready to be sent. What belongs to a single answer (Age, Cache-Status, request id,
+ * CORS) is not in it.
+ */
+
+enum { ENTRY_TAGS_MAX = 16, ENTRY_VARY_MAX = 16, ENTRY_FIELDS_MAX = 256 };
+
+/** Bytes shared by count. */
+struct entry_body {
+	unsigned references;
+	size_t n;
+	char bytes[];
+};
+
+/** A tag that the answer was made from, and the tag's generation before the answer was asked for. */
+struct entry_tag {
+	struct str name;
+	uint64_t generation;
+};
+
+/** A request field that selected the answer, and its value in comparable form. */
+struct entry_vary {
+	struct str name;
+	struct str value;
+};
+
+/** The store's part of an entry (store.c); nobody else looks at it. */
+struct entry_place {
+	struct entry *next; /* in its bucket */
+	struct list queue;
+	unsigned char uses;
+	bool stored;
+	bool is_main;
+};
+
+struct entry {
+	unsigned references;
+	uint64_t hash; /* of the key */
+	struct str key;
+	int status;
+	struct str reason; /* of an origin; absent: the usual one */
+	struct http_fields fields; /* end to end, as they came */
+	struct str
+	    lines; /* the same, ready to be sent, without Age and what no-cache="…" hides; Content-Length is the last line */
+	size_t lines_bare_n; /* without that last line */
+	unsigned lines_have; /* HTTP_LINES_… */
+	struct entry_body *body;
+	const struct entry_vary *vary;
+	unsigned vary_count;
+	const struct entry_tag *tags;
+	unsigned tag_count;
+	struct str etag;
+	struct str last_modified;
+	struct policy policy; /* hidden is absent: it is in `lines` */
+	int64_t born_ms; /* monotonic: now - born_ms is its age */
+	int64_t got_wall_ms;
+	size_t bytes; /* what it costs */
+	/* Not part of the answer, and not immutable: */
+	int64_t checked_ms; /* monotonic: its generations were seen to be current */
+	int64_t refresh_at_ms; /* monotonic: no earlier than this */
+	unsigned refresh_failures;
+	bool refreshing;
+	struct entry_place place;
+};
+
+/** What an entry is made from; all borrowed. */
+struct entry_source {
+	struct str key;
+	int status;
+	struct str reason;
+	struct http_fields fields;
+	struct str body; /* copied, unless `share` is given */
+	struct entry_body *share;
+	struct http_fields asked; /* what Vary selects from */
+	const struct entry_tag *tags;
+	unsigned tag_count;
+	const struct policy *policy;
+	int64_t got_ms; /* monotonic */
+	int64_t got_wall_ms;
+};
+
+/** With one reference. NULL: more fields, tags or names in Vary than an entry may have, or a field that could break a message. */
+struct entry *entry_new(const struct entry_source *s);
+struct entry *entry_share(struct entry *e);
+void entry_release(struct entry *e);
+
+static inline struct str entry_body(const struct entry *e)
+{
+	return str_span(e->body->bytes, e->body->n);
+}
+
+/** True when the request asks for just this variant. */
+bool entry_selects(const struct entry *e, struct http_fields asked);
+static inline int64_t entry_age_ms(const struct entry *e, int64_t now_ms)
+{
+	return now_ms - e->born_ms;
+}
+
+/** For the second level: everything of the entry, the full key included, in a versioned form of our own. */
+void entry_write(const struct entry *e, int64_t now_ms, int64_t now_wall_ms, struct buf *out);
+/** Reads it back, trusting nothing. NULL: not ours, another version, cut, or for another key. */
+struct entry *entry_read(struct str bytes, struct str key, int64_t now_ms, int64_t now_wall_ms);
+
+#endif
