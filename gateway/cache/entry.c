@@ -132,7 +132,8 @@ static struct entry *lay_out(struct packer *k, const struct entry_source *s, con
 	struct entry *e = take(k, sizeof *e, _Alignof(struct entry));
 	struct http_field *fields = take(k, s->fields.count * sizeof *fields, _Alignof(struct http_field));
 	struct entry_vary *vary = take(k, m->vary_count * sizeof *vary, _Alignof(struct entry_vary));
-	struct entry_tag *tags = take(k, s->tag_count * sizeof *tags, _Alignof(struct entry_tag));
+	struct str *tags = take(k, s->tag_count * sizeof *tags, _Alignof(struct str));
+	uint32_t *slots = take(k, s->tag_count * sizeof *slots, _Alignof(uint32_t));
 	struct str key = copy(k, s->key), reason = copy(k, s->reason), lines = copy(k, buf_view(&m->lines));
 	for (unsigned i = 0; i < s->fields.count; i++) {
 		struct str name = copy(k, s->fields.items[i].name), value = copy(k, s->fields.items[i].value);
@@ -143,8 +144,9 @@ static struct entry *lay_out(struct packer *k, const struct entry_source *s, con
 		if (vary) vary[i] = (struct entry_vary){ name, value };
 	}
 	for (unsigned i = 0; i < s->tag_count; i++) {
-		struct str name = copy(k, s->tags[i].name);
-		if (tags) tags[i] = (struct entry_tag){ name, s->tags[i].generation };
+		struct str name = copy(k, s->tags[i]);
+		if (tags) tags[i] = name;
+		if (slots) slots[i] = tags_slot(name);
 	}
 	if (!e) return NULL;
 	*e = (struct entry){ .references = 1,
@@ -159,6 +161,8 @@ static struct entry *lay_out(struct packer *k, const struct entry_source *s, con
 		.vary = vary,
 		.vary_count = m->vary_count,
 		.tags = tags,
+		.slots = slots,
+		.stamp = s->stamp,
 		.tag_count = s->tag_count,
 		.policy = *s->policy };
 	return e;
@@ -183,7 +187,7 @@ static struct entry *place(const struct entry_source *s, const struct made *m)
 	e->etag = http_get(e->fields, STR("etag"));
 	e->last_modified = http_get(e->fields, STR("last-modified"));
 	e->born_ms = s->got_ms - s->policy->initial_age_ms;
-	e->got_wall_ms = s->got_wall_ms;
+	e->got_wall_us = s->got_wall_us;
 	e->checked_ms = s->got_ms;
 	list_init(&e->place.queue);
 	return e;
@@ -194,7 +198,7 @@ struct entry *entry_new(const struct entry_source *s)
 	enum { TEXT_MAX = 256 * 1024 };
 	struct made m = { 0 };
 	struct entry *e = NULL;
-	if (s->fields.count > ENTRY_FIELDS_MAX || s->tag_count > ENTRY_TAGS_MAX) return NULL;
+	if (s->fields.count > ENTRY_FIELDS_MAX || s->tag_count > TAGS_PER_ENTRY_MAX) return NULL;
 	for (unsigned i = 0; i < s->fields.count; i++)
 		if (!may_stand_in_a_message(s->fields.items[i])) return NULL;
 	buf_init(&m.vary_text, TEXT_MAX);

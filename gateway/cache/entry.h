@@ -3,25 +3,20 @@
 
 #include "common/core/list.h"
 #include "gateway/cache/rules.h"
+#include "gateway/cache/tags.h"
 
 /*
  * One kept answer: immutable, shared by count, ready to be sent. What belongs to a single answer (Age, Cache-Status, request id,
  * CORS) is not in it.
  */
 
-enum { ENTRY_TAGS_MAX = 16, ENTRY_VARY_MAX = 16, ENTRY_FIELDS_MAX = 256 };
+enum { ENTRY_VARY_MAX = 16, ENTRY_FIELDS_MAX = 256 };
 
 /** Bytes shared by count. */
 struct entry_body {
 	unsigned references;
 	size_t n;
 	char bytes[];
-};
-
-/** A tag that the answer was made from, and the tag's generation before the answer was asked for. */
-struct entry_tag {
-	struct str name;
-	uint64_t generation;
 };
 
 /** A request field that selected the answer, and its value in comparable form. */
@@ -53,16 +48,18 @@ struct entry {
 	struct entry_body *body;
 	const struct entry_vary *vary;
 	unsigned vary_count;
-	const struct entry_tag *tags;
+	const struct str *tags; /* what it was made from */
+	const uint32_t *slots; /* of the tags (tags_slot) */
 	unsigned tag_count;
 	struct str etag;
 	struct str last_modified;
 	struct policy policy; /* hidden is absent: it is in `lines` */
 	int64_t born_ms; /* monotonic: now - born_ms is its age */
-	int64_t got_wall_ms;
+	int64_t got_wall_us;
 	size_t bytes; /* what it costs */
 	/* Not part of the answer, and not immutable: */
-	int64_t checked_ms; /* monotonic: its generations were seen to be current */
+	struct tags_stamp stamp; /* purges up to here happened before it was asked for */
+	int64_t checked_ms; /* monotonic: the tags were compared with Redis, or were current */
 	int64_t refresh_at_ms; /* monotonic: no earlier than this */
 	unsigned refresh_failures;
 	bool refreshing;
@@ -78,11 +75,12 @@ struct entry_source {
 	struct str body; /* copied, unless `share` is given */
 	struct entry_body *share;
 	struct http_fields asked; /* what Vary selects from */
-	const struct entry_tag *tags;
+	const struct str *tags;
 	unsigned tag_count;
+	struct tags_stamp stamp;
 	const struct policy *policy;
 	int64_t got_ms; /* monotonic */
-	int64_t got_wall_ms;
+	int64_t got_wall_us;
 };
 
 /** With one reference. NULL: more fields, tags or names in Vary than an entry may have, or a field that could break a message. */
@@ -102,9 +100,19 @@ static inline int64_t entry_age_ms(const struct entry *e, int64_t now_ms)
 	return now_ms - e->born_ms;
 }
 
-/** For the second level: everything of the entry, the full key included, in a versioned form of our own. */
+/**
+ * For the second level: the entry with its full key, in a versioned form of our own. Tags and stamp are not in it: the second level
+ * keeps them beside it.
+ */
 void entry_write(const struct entry *e, int64_t now_ms, int64_t now_wall_ms, struct buf *out);
+struct entry_found {
+	const struct str *tags;
+	unsigned tag_count;
+	struct tags_stamp stamp;
+	int64_t response_time_us;
+};
 /** Reads it back, trusting nothing. NULL: not ours, another version, cut, or for another key. */
-struct entry *entry_read(struct str bytes, struct str key, int64_t now_ms, int64_t now_wall_ms);
+struct entry *entry_read(
+    struct str bytes, struct str key, const struct entry_found *found, int64_t now_ms, int64_t now_wall_ms);
 
 #endif

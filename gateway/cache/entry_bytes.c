@@ -35,7 +35,6 @@ void entry_write(const struct entry *e, int64_t now_ms, int64_t now_wall_ms, str
 	put_str(out, e->key);
 	put_u64(out, (uint64_t)now_wall_ms);
 	put_u64(out, (uint64_t)entry_age_ms(e, now_ms));
-	put_u64(out, (uint64_t)e->got_wall_ms);
 	put_u64(out, (uint64_t)e->policy.lifetime_ms);
 	put_u64(out, (uint64_t)e->policy.while_revalidate_ms);
 	put_u64(out, (uint64_t)e->policy.if_error_ms);
@@ -46,11 +45,6 @@ void entry_write(const struct entry *e, int64_t now_ms, int64_t now_wall_ms, str
 	for (unsigned i = 0; i < e->vary_count; i++) {
 		put_str(out, e->vary[i].name);
 		put_str(out, e->vary[i].value);
-	}
-	put_u64(out, e->tag_count);
-	for (unsigned i = 0; i < e->tag_count; i++) {
-		put_str(out, e->tags[i].name);
-		put_u64(out, e->tags[i].generation);
 	}
 	put_u64(out, e->fields.count);
 	for (unsigned i = 0; i < e->fields.count; i++) {
@@ -128,15 +122,6 @@ static void get_asked(struct reader *r, struct http_field *asked, unsigned *coun
 	}
 }
 
-static void get_tags(struct reader *r, struct entry_tag *tags, unsigned *count)
-{
-	*count = get_count(r, ENTRY_TAGS_MAX);
-	for (unsigned i = 0; i < *count && !r->failed; i++) {
-		tags[i].name = get_str(r);
-		tags[i].generation = get_u64(r);
-	}
-}
-
 static void get_fields(struct reader *r, struct http_field *fields, unsigned *count)
 {
 	*count = get_count(r, ENTRY_FIELDS_MAX);
@@ -146,22 +131,20 @@ static void get_fields(struct reader *r, struct http_field *fields, unsigned *co
 	}
 }
 
-struct entry *entry_read(struct str bytes, struct str key, int64_t now_ms, int64_t now_wall_ms)
+struct entry *entry_read(
+    struct str bytes, struct str key, const struct entry_found *found, int64_t now_ms, int64_t now_wall_ms)
 {
 	struct http_field fields[ENTRY_FIELDS_MAX], asked[ASKED_MAX];
-	struct entry_tag tags[ENTRY_TAGS_MAX];
 	struct reader r = { .rest = str_from(bytes, 1) };
 	struct policy p;
-	struct entry_source s = { .key = key, .policy = &p, .tags = tags };
+	struct entry_source s = { .key = key, .policy = &p };
 	unsigned field_count, asked_count;
 	if (!bytes.n || bytes.p[0] != ENTRY_VERSION || !str_eq(get_str(&r), key)) return NULL;
 	int64_t written_ms = get_span(&r), age_ms = get_span(&r);
-	s.got_wall_ms = get_span(&r);
 	get_policy(&r, &p);
 	uint64_t status = get_u64(&r);
 	s.reason = get_str(&r);
 	get_asked(&r, asked, &asked_count);
-	get_tags(&r, tags, &s.tag_count);
 	get_fields(&r, fields, &field_count);
 	s.body = get_str(&r);
 	if (r.failed || r.rest.n || status < 200 || status > 999) return NULL;
@@ -173,5 +156,9 @@ struct entry *entry_read(struct str bytes, struct str key, int64_t now_ms, int64
 	/* Clocks of two machines may differ: time never runs backwards here. */
 	p.initial_age_ms = age_ms + (now_wall_ms > written_ms ? now_wall_ms - written_ms : 0);
 	s.got_ms = now_ms;
+	s.got_wall_us = found->response_time_us;
+	s.tags = found->tags;
+	s.tag_count = found->tag_count;
+	s.stamp = found->stamp;
 	return entry_new(&s);
 }

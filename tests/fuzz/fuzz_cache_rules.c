@@ -57,7 +57,7 @@ static void check_entry(struct http_fields f, struct http_fields asked, const st
 	struct buf out;
 	buf_init(&out, 1 << 20);
 	entry_write(e, 1000000, 5, &out);
-	struct entry *back = entry_read(buf_view(&out), STR("k"), 1000000, 5);
+	struct entry *back = entry_read(buf_view(&out), STR("k"), &(struct entry_found){ 0 }, 1000000, 5);
 	CHECK(back && str_eq(back->lines, e->lines) && back->vary_count == e->vary_count);
 	CHECK(rules_varies_by_all(f) || entry_selects(back, asked));
 	entry_release(back);
