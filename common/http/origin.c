@@ -265,6 +265,7 @@ static struct origin_link *link_new(struct origin *o)
 	k->reader.wire = wire_new();
 	k->reply.upstream = &o->shape;
 	k->reply.interim = on_interim;
+	k->reply.any_coding = true;
 	k->reply.arg = k;
 	arena_init(&k->reply.arena, ARENA_FIRST_BYTES, o->config.reply_bytes_max + HEAD_BYTES_MAX);
 	buf_init(&k->reply.raw, HEAD_BYTES_MAX);

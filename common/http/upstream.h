@@ -27,6 +27,8 @@ struct upstream_call {
 	bool head_request;
 	bool safe;
 	bool probe; /* a health request: for its own address only */
+	bool
+	    any_coding; /* an unknown transfer coding ends with the connection (RFC 9112 6.3); else the answer is broken */
 	unsigned tries;
 	enum err status; /* CALL_DONE */
 	struct http_reply reply;

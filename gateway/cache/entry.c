@@ -186,6 +186,7 @@ static struct entry *place(const struct entry_source *s, const struct made *m)
 	e->policy.hidden = STR_NONE;
 	e->etag = http_get(e->fields, STR("etag"));
 	e->last_modified = http_get(e->fields, STR("last-modified"));
+	e->modified = e->last_modified.p ? e->last_modified : http_get(e->fields, STR("date"));
 	e->born_ms = s->got_ms - s->policy->initial_age_ms;
 	e->got_wall_us = s->got_wall_us;
 	e->checked_ms = s->got_ms;

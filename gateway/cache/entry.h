@@ -53,6 +53,7 @@ struct entry {
 	unsigned tag_count;
 	struct str etag;
 	struct str last_modified;
+	struct str modified; /* for If-Modified-Since: without Last-Modified it is Date (RFC 9111 4.3.2) */
 	struct policy policy; /* hidden is absent: it is in `lines` */
 	int64_t born_ms; /* monotonic: now - born_ms is its age */
 	int64_t got_wall_us;

@@ -69,10 +69,14 @@ struct flights *flights_new(struct loop *l)
 	return f;
 }
 
+void flights_stop(struct flights *f)
+{
+	timer_free(f->tick);
+	f->tick = NULL;
+}
+
 void flights_free(struct flights *f)
 {
-	if (!f) return;
-	timer_free(f->tick);
 	free(f);
 }
 
@@ -120,7 +124,7 @@ enum flight_place flight_join(
 	there->wait_count++;
 	f->stats.joined++;
 	f->stats.waiting++;
-	if (!f->ticking) timer_start(f->tick, TICK_MS, TICK_MS);
+	if (!f->ticking && f->tick) timer_start(f->tick, TICK_MS, TICK_MS);
 	f->ticking = true;
 	return FLIGHT_PLACE_WAIT;
 }

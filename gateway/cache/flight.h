@@ -29,6 +29,8 @@ struct flight_wait {
 };
 
 struct flights *flights_new(struct loop *l);
+/** No deadlines any more: the loop ends. */
+void flights_stop(struct flights *f);
 /** Nobody may wait any more. */
 void flights_free(struct flights *f);
 

@@ -62,7 +62,7 @@ static void answer_conditions(struct serve *s, const struct entry *e, const stru
 		    (name.n == 17 && str_eq_ci(name, STR("if-modified-since"))))
 			asks = true;
 	}
-	if (asks && rules_not_modified(x->fields, e->etag, e->last_modified, clock_wall_s())) {
+	if (asks && rules_not_modified(x->fields, e->etag, e->modified, clock_wall_s())) {
 		s->response.status = 304;
 		s->response.reason = STR_NONE;
 		s->response.lines.n = e->lines_bare_n;
