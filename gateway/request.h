@@ -4,6 +4,7 @@
 #include "common/http/client.h"
 #include "common/service/trace.h"
 #include "gateway/gateway.h"
+#include "gateway/proxy/proxy.h"
 
 /* One request on its way through steps.c. It lives in the exchange's arena. */
 
@@ -17,6 +18,8 @@ struct request {
 	struct http_exchange *x;
 	struct plan *plan;
 	const struct operation *operation; /* NULL: none was met */
+	bool proxied; /* it came in where only plain proxy routes are, or met one */
+	struct proxy_route *proxy; /* NULL: none was met */
 	const struct operation_metrics *metrics;
 	struct str method; /* after X-HTTP-Method-Override; HEAD stays HEAD */
 	struct str path; /* normalised */
@@ -44,6 +47,8 @@ _Static_assert(sizeof((struct request *)NULL)->id == 36, "a UUID in text");
 
 /** Makes the request of an exchange, at its first event. NULL when the arena is full. */
 struct request *request_new(struct gateway *g, struct http_exchange *x);
+/** From here on the steps of plain proxy routes are its steps. At its beginning only; route NULL: none was met. */
+void request_use_proxy(struct request *r, struct proxy_route *route);
 enum next request_fail(struct request *r, enum err e);
 /** As request_fail, with a sentence for people in their language. Both texts are static. */
 enum next request_fail_detail(struct request *r, enum err e, const char *en, const char *zh);
@@ -70,6 +75,8 @@ enum next auth_identify(struct request *r);
 enum next auth_authorize(struct request *r);
 enum next forward_send(struct request *r);
 enum next respond_write(struct request *r);
+enum next proxy_receive(struct request *r);
+enum next proxy_serve(struct request *r);
 enum next record_write(struct request *r);
 
 #endif
