@@ -30,6 +30,7 @@ static const struct step table[] = {
 	{ AT_BODY,   "identify",      auth_identify },
 	{ AT_BODY,   "authorize",     auth_authorize },
 	{ AT_BODY,   "limit rate",    pass },
+	{ AT_BODY,   "serve own",     own_serve },         /* operations of the gateway itself: proto/gateway.yaml */
 	{ AT_BODY,   "look up",       pass },
 	{ AT_BODY,   "join flight",   pass },
 	{ AT_BODY,   "forward",       forward_send },      /* waits for the service */
