@@ -63,6 +63,7 @@ struct operation {
 	bool if_match_required; /* x-if-match */
 	struct str cache_control; /* x-cache.control, literal value of Cache-Control; absent: private, no-store */
 	int64_t cache_ttl_s; /* x-cache.ttl_s; 0: not cached by the gateway */
+	bool cache_expensive; /* x-cache.expensive: among all gateways one asks, the others wait for its answer */
 	const struct str *cache_tags;
 	unsigned cache_tag_count;
 	const struct str *purges;

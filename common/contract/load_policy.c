@@ -48,7 +48,7 @@ static void load_security(struct loader *l, const struct document *in, struct op
 
 static void load_cache(struct loader *l, const struct document *in, struct operation *op)
 {
-	static const char *const keys[] = { "control", "ttl_s", "tags", NULL };
+	static const char *const keys[] = { "control", "ttl_s", "tags", "expensive", NULL };
 	const struct json *cache = load_member(l, in, op->node, "x-cache", JSON_OBJECT, false);
 	const struct json *purges = load_member(l, in, op->node, "x-purges", JSON_ARRAY, false);
 	if (purges) op->purges = load_strings(l, in, purges, &op->purge_count);
@@ -59,6 +59,8 @@ static void load_cache(struct loader *l, const struct document *in, struct opera
 	const struct json *tags = load_member(l, in, cache, "tags", JSON_ARRAY, false);
 	const struct json *ttl = json_get(cache, STR("ttl_s"));
 	if (control) op->cache_control = json_string(control);
+	const struct json *expensive = load_member(l, in, cache, "expensive", JSON_BOOL, false);
+	op->cache_expensive = expensive && json_bool(expensive);
 	if (tags) op->cache_tags = load_strings(l, in, tags, &op->cache_tag_count);
 	if (ttl && (!json_int64(ttl, &op->cache_ttl_s) || op->cache_ttl_s < 0 || op->cache_ttl_s > CACHE_TTL_MOST_S))
 		load_fault(l, in->root, cache, "ttl_s must be 0 to %d", CACHE_TTL_MOST_S);
