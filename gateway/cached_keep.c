@@ -22,7 +22,7 @@ enum err cached_policy_read(struct arena *a, const struct operation *op, bool al
 		.if_error_ms = rules_seconds(cc.values[DIRECTIVE_STALE_IF_ERROR]) * 1000,
 		.strict =
 		    directive_has(&cc, DIRECTIVE_MUST_REVALIDATE) || directive_has(&cc, DIRECTIVE_PROXY_REVALIDATE),
-		.expensive = op->cache_expensive,
+		.expensive = op->collapse_platform,
 		.control = op->cache_control,
 		.key_prefix = arena_printf(a, "v1|%.*s|||", STR_FMT(op->id)),
 		.tags = op->cache_tags,

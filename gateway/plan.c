@@ -10,6 +10,7 @@
 #include "common/core/log.h"
 #include "common/crypto/crypto.h"
 #include "gateway/openapi.h"
+#include "gateway/own.h"
 
 enum {
 	PLAN_BYTES_MAX = 256 * 1024 * 1024,
@@ -35,6 +36,12 @@ static enum err link_operations(
 		const struct operation *op = &p->contract->operations[i];
 		struct operation_plan *to = &p->operations[op->index];
 		if (op->access == ACCESS_INTERNAL) continue;
+		if (own_is(op)) {
+			to->timeout_ms = TIMEOUT_MS;
+			if (!own_has(op->id))
+				buf_printf(report, "%.*s: the gateway has no such operation\n", STR_FMT(op->id));
+			continue;
+		}
 		bool slow = op->lane == LANE_EXCLUSIVE;
 		to->upstream =
 		    slow ? upstreams_exclusive(upstreams, op->service) : upstreams_shared(upstreams, op->service);

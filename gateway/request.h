@@ -23,6 +23,8 @@ struct request {
 	const struct operation_metrics *metrics;
 	struct str method; /* after X-HTTP-Method-Override; HEAD stays HEAD */
 	struct str path; /* normalised */
+	struct str path_values[PATH_PARAMETERS_MAX]; /* decoded, in the order of the template */
+	unsigned path_value_count;
 	struct str allow; /* methods of the path, for 405 and OPTIONS */
 	struct credential credential;
 	struct caller caller;
@@ -38,6 +40,7 @@ struct request {
 	const struct http_reply *reply; /* the service's answer; only inside the turn that brought it */
 	struct http_response answer; /* the gateway's own answer */
 	struct problem problem;
+	unsigned own_count; /* own.c: tags that are being purged */
 	int sent_status; /* told by the server at the end; 0: the client was gone */
 	size_t sent_bytes;
 	unsigned step;
@@ -70,6 +73,7 @@ enum next route_receive(struct request *r);
 enum next route_normalise(struct request *r);
 enum next route_find(struct request *r);
 enum next pages_serve(struct request *r);
+enum next own_serve(struct request *r);
 enum next preflight_answer(struct request *r);
 enum next auth_authenticate(struct request *r);
 enum next auth_identify(struct request *r);

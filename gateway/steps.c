@@ -30,6 +30,7 @@ static const struct step table[] = {
 	{ AT_BODY,   "identify",      auth_identify },
 	{ AT_BODY,   "authorize",     auth_authorize },
 	{ AT_BODY,   "limit rate",    pass },
+	{ AT_BODY,   "serve own",     own_serve },         /* operations of the gateway itself: proto/gateway.yaml */
 	{ AT_BODY,   "look up",       cached_look_up },    /* may wait: were its tags purged? */
 	{ AT_BODY,   "join flight",   cached_join_flight },
 	{ AT_BODY,   "look up shared", cached_look_up_shared }, /* in Redis */

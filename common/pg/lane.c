@@ -37,7 +37,8 @@ bool lane_fits(const struct lane *l, struct pg_group *g)
 		const struct pg_statement *s = g->calls[i].statement;
 		if (!s) continue;
 		own[i] = pg_statement_find(l->set, s->name);
-		if (!own[i] || (own[i] != s && !str_eq(own[i]->sql, s->sql))) return false;
+		if (!own[i] || own[i]->binary != s->binary || (own[i] != s && !str_eq(own[i]->sql, s->sql)))
+			return false;
 	}
 	for (unsigned i = 0; i < g->call_count; i++)
 		if (g->calls[i].statement) g->calls[i].statement = own[i];
@@ -59,7 +60,8 @@ static bool send_group(struct lane *l, const struct pg_group *g)
 		const struct group_call *c = &g->calls[i];
 		const char *const *values = (const char *const *)c->values;
 		int n = (int)c->value_count;
-		int sent = c->statement ? PQsendQueryPrepared(l->conn, c->statement->name.p, n, values, NULL, NULL, 0)
+		int sent = c->statement ? PQsendQueryPrepared(l->conn, c->statement->name.p, n, values, NULL, NULL,
+					      c->statement->binary)
 					: PQsendQueryParams(l->conn, c->sql, 0, NULL, NULL, NULL, NULL, 0);
 		if (sent != 1) return false;
 	}

@@ -20,6 +20,8 @@ unsigned pg_columns(const struct pg_result *r);
 bool pg_is_null(const struct pg_result *r, unsigned row, unsigned column);
 /** Text form; absent for NULL. */
 struct str pg_get(const struct pg_result *r, unsigned row, unsigned column);
+/** As text, whichever form the result came in; maybe in `scratch` (BINARY_TEXT_BYTES). */
+struct str pg_get_text(const struct pg_result *r, unsigned row, unsigned column, char scratch[48]);
 int64_t pg_get_i64(const struct pg_result *r, unsigned row, unsigned column, int64_t fallback);
 /** Column by name, or -1. */
 int pg_column(const struct pg_result *r, const char *name);

@@ -1,6 +1,7 @@
 /* Reading results, and what a failed one means to us. */
 #include <libpq-fe.h>
 
+#include "common/pg/binary_form.h"
 #include "common/pg/group.h"
 
 static const PGresult *native(const struct pg_result *r)
@@ -26,8 +27,16 @@ bool pg_is_null(const struct pg_result *r, unsigned row, unsigned column)
 struct str pg_get(const struct pg_result *r, unsigned row, unsigned column)
 {
 	const PGresult *n = native(r);
-	if (PQgetisnull(n, (int)row, (int)column)) return STR_NONE;
-	return str_span(PQgetvalue(n, (int)row, (int)column), (size_t)PQgetlength(n, (int)row, (int)column));
+	int bytes = PQgetlength(n, (int)row, (int)column); /* 0 for NULL too */
+	if (bytes == 0 && PQgetisnull(n, (int)row, (int)column)) return STR_NONE;
+	return str_span(PQgetvalue(n, (int)row, (int)column), (size_t)bytes);
+}
+
+struct str pg_get_text(const struct pg_result *r, unsigned row, unsigned column, char scratch[BINARY_TEXT_BYTES])
+{
+	struct str v = pg_get(r, row, column);
+	if (!v.p || PQfformat(native(r), (int)column) == 0) return v;
+	return binary_form_text(pg_column_type(r, column), v, scratch);
 }
 
 int64_t pg_get_i64(const struct pg_result *r, unsigned row, unsigned column, int64_t fallback)

@@ -2,7 +2,9 @@
  * Members that are NULL are left out, and so is an object all of whose members are. */
 #include "common/pg/rows.h"
 
+#include "common/pg/binary_form.h"
 #include "common/pg/text_form.h"
+#include "common/pg/type_oid.h"
 
 enum { PATH_MAX_SEGMENTS = 8, SCRATCH_BYTES_MAX = 16 * 1024 * 1024, COLUMNS_MAX = 256, KEY_BYTES_MAX = 1024 };
 
@@ -18,27 +20,11 @@ enum value_kind {
 	VALUE_TIMESTAMP
 };
 
-enum type_oid {
-	OID_BOOL = 16,
-	OID_INT8 = 20,
-	OID_INT2 = 21,
-	OID_INT4 = 23,
-	OID_OID = 26,
-	OID_JSON = 114,
-	OID_FLOAT4 = 700,
-	OID_FLOAT8 = 701,
-	OID_DATE = 1082,
-	OID_TIMESTAMP = 1114,
-	OID_TIMESTAMPTZ = 1184,
-	OID_NUMERIC = 1700,
-	OID_UUID = 2950,
-	OID_JSONB = 3802
-};
-
 struct row_column {
 	unsigned index; /* in the result */
 	enum value_kind kind;
 	bool array;
+	unsigned binary; /* type, when the result comes in binary form */
 	unsigned depth; /* objects around it */
 	struct str segments[PATH_MAX_SEGMENTS];
 	struct str keys[PATH_MAX_SEGMENTS]; /* the segments as json_put_ready_key wants them */
@@ -167,6 +153,7 @@ enum err row_shape_compile(struct arena *boot, const struct pg_statement *s, con
 		struct row_column *c = &shape->columns[shape->count];
 		*c = (struct row_column){ .index = i,
 			.array = info->element != 0,
+			.binary = s->binary ? info->type : 0,
 			.kind = kind_of(info->element ? info->element : info->type),
 			.filter = filters ? filters[i] : (struct row_filter){ 0 } };
 		const char *why = split_alias(c, info->name);
@@ -252,6 +239,15 @@ static void put_array(struct json_writer *w, enum value_kind kind, struct str li
 	buf_free(&scratch);
 }
 
+/* A value in binary form is text already when it gets here; an infinite time is nothing that JSON could say. */
+static inline struct str said_binary(const struct row_column *c, struct str v, char stamp[TIMESTAMP_BYTES])
+{
+	struct str text = binary_form_text(c->binary, v, stamp);
+	if (c->kind == VALUE_JSON) return said(c->kind, text, stamp);
+	bool is_time = c->binary == OID_TIMESTAMPTZ || c->binary == OID_DATE;
+	return is_time && text.n && (text.p[0] < '0' || text.p[0] > '9') ? STR_NONE : text;
+}
+
 void row_write(const struct row_shape *shape, struct json_writer *w, const struct pg_result *r, unsigned row)
 {
 	unsigned open[PATH_MAX_SEGMENTS], depth = 0;
@@ -261,7 +257,7 @@ void row_write(const struct row_shape *shape, struct json_writer *w, const struc
 		const struct row_column *c = &shape->columns[i];
 		bool plain = !c->filter.fn && !c->array;
 		struct str v = pg_get(r, row, c->index);
-		if (v.p && plain) v = said(c->kind, v, stamp);
+		if (v.p && plain) v = c->binary ? said_binary(c, v, stamp) : said(c->kind, v, stamp);
 		if (!v.p) continue;
 		unsigned common = 0;
 		while (common < depth && common < c->depth && open[common] == c->nodes[common]) common++;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/core/config.h"
+#include "common/pg/binary_form.h"
 
 enum { FILES_MAX = 2048 };
 
@@ -94,6 +95,14 @@ static enum err load_file(
 	if (pg_statement_set_add(boot, set, s)) return ERR_NONE;
 	buf_printf(report, "%s: a statement of this name exists in another folder\n", path.p);
 	return ERR_CONFIG;
+}
+
+bool pg_statement_may_be_binary(const struct pg_statement *s)
+{
+	if (!s->described || s->batch_max) return false;
+	for (unsigned i = 0; i < s->column_count; i++)
+		if (!binary_form_reads(s->columns[i].type)) return false;
+	return true;
 }
 
 enum err pg_statements_load(

@@ -46,6 +46,7 @@ struct pg_statement {
 	unsigned column_count;
 	bool idempotent; /* the answer is saved in the same statement (see pg_statement_save_answer) */
 	bool described;
+	bool binary; /* results are asked for in binary form: see pg_statement_may_be_binary */
 	/* The parts that `sql` is made of, names replaced: WITH list of the file (may be absent) and the statement behind it. */
 	struct str with_list;
 	struct str main_text;
@@ -87,6 +88,9 @@ int pg_statement_column(const struct pg_statement *s, struct str name); /* index
  */
 MUST_USE enum err pg_statement_save_answer(
     struct arena *boot, struct pg_statement *s, struct pg_statement **replay, struct buf *report);
+
+/** True when every column of a described statement has a form that binary_form_text reads. Who sets `binary` reads with pg_get_text. */
+bool pg_statement_may_be_binary(const struct pg_statement *s);
 
 /**
  * Describes every statement on a blocking connection of its own (boot only): fills params[].type and columns, and reports what

@@ -12,7 +12,7 @@ enum { LINK_BYTES_MAX = 64 * 1024 * 1024, WAIT_TRIES = 120, WAIT_PAUSE_MS = 250 
 static enum err plan_make(
     struct link *l, const struct operation *op, const struct pg_statement *s, struct plan *out, struct buf *report)
 {
-	*out = (struct plan){ .statement = s, .steering = { -1, -1, -1, -1, -1, -1, -1 }, .raw_column = -1 };
+	*out = (struct plan){ .statement = s, .steering = { -1, -1, -1, -1, -1, -1, -1, -1, -1 }, .raw_column = -1 };
 	TRY(bind_compile(l, op, s, &out->binds, report));
 	if (s->shape != SHAPE_NONE && s->shape != SHAPE_RAW)
 		TRY(row_shape_compile(&l->arena, s, NULL, &out->shape, report));
@@ -29,6 +29,8 @@ static enum err plan_make(
 		{ STR("!status"), offsetof(struct steering, status) },
 		{ STR("!fingerprint"), offsetof(struct steering, fingerprint) },
 		{ STR("!pending"), offsetof(struct steering, pending) },
+		{ STR("!tags"), offsetof(struct steering, tags) },
+		{ STR("!purge"), offsetof(struct steering, purge) },
 	};
 	for (unsigned i = 0; i < s->column_count; i++) {
 		struct str name = s->columns[i].name;
@@ -108,6 +110,29 @@ static void link_operation(struct service *s, struct link *l, const struct opera
 		buf_printf(report, "%.*s: no sql/%.*s.sql and no flow\n", STR_FMT(op->id), STR_FMT(op->id));
 }
 
+/* Steering columns are read as they come. */
+static bool steers_by_text(const struct pg_statement *s)
+{
+	for (unsigned i = 0; i < s->column_count; i++) {
+		const struct pg_column_info *c = &s->columns[i];
+		if (str_starts(c->name, STR("!")) && !str_eq(c->type_name, STR("text"))) return false;
+	}
+	return true;
+}
+
+/* Plain reads take their rows in binary form: what they say is written by us anyway. */
+static void choose_forms(struct service *s, struct link *l)
+{
+	for (unsigned i = 0; i < l->contract->operation_count; i++) {
+		const struct operation *op = &l->contract->operations[i];
+		struct pg_statement *statement = map_get(&l->statements.by_name, op->id);
+		if (!statement || statement->tx != TX_READ || flow_find(s->def, op->id)) continue;
+		bool rows =
+		    statement->shape == SHAPE_ONE || statement->shape == SHAPE_LIST || statement->shape == SHAPE_PAGE;
+		statement->binary = rows && pg_statement_may_be_binary(statement) && steers_by_text(statement);
+	}
+}
+
 static enum err link_plans(struct link *l, struct buf *report)
 {
 	map_init(&l->plans_by_name, &l->arena);
@@ -137,6 +162,7 @@ static enum err link_sql(struct service *s, struct link *l, struct str conninfo,
 	TRY(save_answers(s, l, report));
 	if (described == ERR_NONE) described = pg_describe(&l->arena, conninfo, &l->statements, NULL, report);
 	check_constraints(l->contract, &constraints, report);
+	choose_forms(s, l);
 	TRY(link_plans(l, report));
 	for (unsigned i = 0; i < l->contract->operation_count; i++)
 		link_operation(s, l, &l->contract->operations[i], report);

@@ -2,6 +2,7 @@
 #include "common/service/runtime.h"
 
 #include "common/core/log.h"
+#include "common/pg/binary_form.h"
 
 enum { CURSOR_MAC_BYTES = 16, VALUE_NULL = 0xffff, LIMIT_DEFAULT = 20 };
 
@@ -133,28 +134,41 @@ enum err page_read_cursor(struct request *r)
 	return ERR_NONE;
 }
 
+static char *append(char *at, struct str s)
+{
+	if (s.n) memcpy(at, s.p, s.n);
+	return at + s.n;
+}
+
 /* The request's own address with another cursor, for Link (RFC 8288). */
 static struct str next_address(struct request *r, struct str cursor)
 {
-	struct str rest = r->x->query, pair, kept = STR("");
+	struct str rest = r->x->query, pair, url = r->service->public_url, path = r->x->path;
+	const struct str before = STR("cursor="), after = STR(">; rel=\"next\"");
+	char *text = arena_alloc(r->arena, url.n + path.n + rest.n + cursor.n + before.n + after.n + 3), *at = text;
+	if (!text) return STR_NONE;
+	*at++ = '<';
+	at = append(append(at, url), path);
+	*at++ = '?';
 	while (str_cut(&rest, '&', &pair)) {
-		if (pair.n == 0 || str_starts(pair, STR("cursor="))) continue;
-		kept = arena_printf(r->arena, "%.*s%.*s&", STR_FMT(kept), STR_FMT(pair));
+		if (pair.n == 0 || str_starts(pair, before)) continue;
+		at = append(at, pair);
+		*at++ = '&';
 	}
-	return arena_printf(r->arena, "<%.*s%.*s?%.*scursor=%.*s>; rel=\"next\"", STR_FMT(r->service->public_url),
-	    STR_FMT(r->x->path), STR_FMT(kept), STR_FMT(cursor));
+	at = append(append(append(at, before), cursor), after);
+	return str_span(text, (size_t)(at - text));
 }
 
 static struct str make_cursor(struct request *r, const struct plan *plan, const struct pg_result *result, unsigned row)
 {
 	struct page_key keys[PAGE_KEYS_MAX];
-	char bytes[CURSOR_BYTES_MAX], text[CURSOR_BYTES_MAX];
+	char bytes[CURSOR_BYTES_MAX], text[CURSOR_BYTES_MAX], values[PAGE_KEYS_MAX][BINARY_TEXT_BYTES];
 	unsigned char mac[SHA256_BYTES];
 	size_t n;
 	for (unsigned i = 0; i < plan->page_column_count; i++) {
 		unsigned column = (unsigned)plan->page_columns[i];
 		keys[i] = (struct page_key){ str_from(pg_column_name(result, column), sizeof "page." - 1),
-			pg_get(result, row, column) };
+			pg_get_text(result, row, column, values[i]) };
 	}
 	if (page_keys_write(keys, plan->page_column_count, bytes, &n) != ERR_NONE ||
 	    n > CURSOR_BYTES_MAX - CURSOR_MAC_BYTES ||

@@ -3,6 +3,7 @@
 
 #include "common/core/log.h"
 #include "common/http/problem.h"
+#include "common/pg/binary_form.h"
 
 enum { GROUP_CALLS_MAX = 8 };
 
@@ -131,6 +132,7 @@ static bool copy_rows(struct request *r, struct rows *out, const struct plan *pl
 {
 	const struct pg_statement *s = plan->statement;
 	unsigned columns = pg_columns(result);
+	char scratch[BINARY_TEXT_BYTES];
 	*out = (struct rows){ .row_count = count, .column_count = columns, .plan = plan, .owner = r };
 	out->names = arena_array(r->arena, columns ? columns : 1, sizeof *out->names);
 	out->cells = arena_array(r->arena, (size_t)columns * count + 1, sizeof *out->cells);
@@ -140,7 +142,8 @@ static bool copy_rows(struct request *r, struct rows *out, const struct plan *pl
 		    c < s->column_count ? s->columns[c].name : arena_str(r->arena, pg_column_name(result, c));
 	for (unsigned i = 0; i < count; i++)
 		for (unsigned c = 0; c < columns; c++)
-			out->cells[(size_t)i * columns + c] = arena_str(r->arena, pg_get(result, first + i, c));
+			out->cells[(size_t)i * columns + c] =
+			    arena_str(r->arena, pg_get_text(result, first + i, c, scratch));
 	return !r->arena->overflow;
 }
 
@@ -183,6 +186,7 @@ static void flow_done(void *arg, const struct pg_outcome *o)
 			failed = true, request_fail(r, ERR_MEMORY, NULL);
 		else if (refused_by_row(r, plan, result, 0, pg_rows(result)))
 			failed = true;
+		purge_rows(r, plan, result, 0, pg_rows(result));
 	}
 	go_on(r, failed);
 }
@@ -195,6 +199,7 @@ static void flow_batch_done(
 	const struct plan *plan = r->rows[0].plan;
 	r->outcome = o->err;
 	r->constraint = arena_str(r->arena, o->constraint);
+	if (!failed) purge_rows(r, plan, result, first, count);
 	if (failed)
 		answer_outcome(r, o);
 	else if (!copy_rows(r, &r->rows[0], plan, result, first, count))

@@ -84,6 +84,8 @@ MUST_USE enum err tags_verify(
 typedef void tags_purged(void *arg);
 MUST_USE enum err tags_purge(struct tags *t, const struct str *names, unsigned count, tags_purged *done, void *arg);
 
+/** Purges that Redis has not confirmed yet. */
+unsigned tags_purges_pending(const struct tags *t);
 /** False while messages may be missed. */
 bool tags_in_step(const struct tags *t);
 

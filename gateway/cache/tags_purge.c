@@ -153,6 +153,11 @@ enum err tags_purge(struct tags *t, const struct str *names, unsigned count, tag
 	return ERR_NONE;
 }
 
+unsigned tags_purges_pending(const struct tags *t)
+{
+	return t->purge_count;
+}
+
 /* ---- comparing ---- */
 
 struct verify {

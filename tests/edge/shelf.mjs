@@ -40,7 +40,7 @@ paths:${get('thing_get', '/v1/things/{id}', "{control: 'public, max-age=60', ttl
 	"{control: 'public, max-age=1, stale-if-error=30, must-revalidate', ttl_s: 1, tags: [strict]}")}${get('own_get', '/v1/own/{id}',
 	"{control: 'public, max-age=60', ttl_s: 60, tags: [own]}", 'token')}${get('never_get', '/v1/never/{id}',
 	"{control: 'public, max-age=60', ttl_s: 0, tags: []}")}${get('costly_get', '/v1/costly/{id}',
-	"{control: 'public, max-age=60', ttl_s: 60, tags: [costly], expensive: true}")}
+	"{control: 'public, max-age=60', ttl_s: 60, tags: [costly], collapse: platform}")}
 components:
   responses:
     Thing:
