@@ -104,6 +104,12 @@ static void keys_changed(void *arg)
 	if (g->credentials) credentials_flush(g->credentials);
 }
 
+static enum err load_plan(struct gateway *g, struct plan **out)
+{
+	bool hears_purges = g->settings.workers == 1 || g->settings.redis.p;
+	return plan_load(g->settings.proto.p, g->upstreams, g->metrics, g->settings.public_url, hears_purges, out);
+}
+
 static void reload(void *arg, int signo)
 {
 	struct gateway *g = arg;
@@ -114,7 +120,7 @@ static void reload(void *arg, int signo)
 	if (g->draining || !g->settings.contracts) return;
 	arena_init(&seal_arena, 4096, 64 * 1024);
 	enum err e = settings_read_identity_key(&seal_arena, g->settings.identity_key_file, &seal_key);
-	if (e == ERR_NONE) e = plan_load(g->settings.proto.p, g->upstreams, g->metrics, g->settings.public_url, &plan);
+	if (e == ERR_NONE) e = load_plan(g, &plan);
 	if (e != ERR_NONE) {
 		arena_release(&seal_arena);
 		log_line(LOG_ERROR, "reload refused, nothing changed", "%s", err_info(e)->name);
@@ -269,7 +275,7 @@ static enum err open_contracts(struct gateway *g)
 {
 	TRY(settings_read_identity_key(&g->seal_arena, g->settings.identity_key_file, &g->seal_key));
 	TRY(upstreams_open(g->loop, &g->boot, g->settings.upstreams, g->metrics, &g->upstreams));
-	TRY(plan_load(g->settings.proto.p, g->upstreams, g->metrics, g->settings.public_url, &g->plan));
+	TRY(load_plan(g, &g->plan));
 	return open_identity(g);
 }
 

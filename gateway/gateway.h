@@ -30,6 +30,7 @@ struct gateway {
 	struct revocations *revocations;
 	struct credentials *credentials;
 	struct cache *cache;
+	unsigned refreshes; /* answers that are renewed with nobody waiting */
 	struct proxy_config *proxy_config; /* NULL: no plain proxy routes */
 	struct proxies *proxies;
 	struct str forwarded_proto;

@@ -36,6 +36,7 @@ struct request {
 	struct trace trace;
 	char id[36];
 	int64_t deadline_ms;
+	struct cached cache;
 	const struct http_reply *reply; /* the service's answer; only inside the turn that brought it */
 	struct http_response answer; /* the gateway's own answer */
 	struct problem problem;
@@ -79,10 +80,17 @@ enum next preflight_answer(struct request *r);
 enum next auth_authenticate(struct request *r);
 enum next auth_identify(struct request *r);
 enum next auth_authorize(struct request *r);
+enum next cached_look_up(struct request *r);
+enum next cached_join_flight(struct request *r);
+enum next cached_look_up_shared(struct request *r);
+enum next cached_take_lease(struct request *r);
 enum next forward_send(struct request *r);
 enum next respond_write(struct request *r);
 enum next proxy_receive(struct request *r);
 enum next proxy_serve(struct request *r);
 enum next record_write(struct request *r);
+
+/** What a service is asked when its answer may be kept: nothing of the client but path, query and language. `e`: is it still good? */
+void forward_write_cached(struct buf *out, struct request *r, const struct entry *e, int64_t left_ms);
 
 #endif

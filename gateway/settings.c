@@ -4,7 +4,7 @@
 #include "common/core/config.h"
 #include "common/core/id.h"
 
-enum { CACHE_BYTES = 64 * 1024 * 1024, CACHE_BYTES_LEAST = 1024 * 1024 };
+enum { CACHE_BYTES = 64 * 1024 * 1024 };
 enum { WORKERS_MAX = 64, KEY_FILE_BYTES_MAX = 4096, KEY_BYTES_MIN = 16, KEY_BYTES_MAX = 64 };
 
 static enum log_level read_level(struct str s)
@@ -29,7 +29,7 @@ void settings_read(struct arena *boot, struct settings *out)
 		.config = config,
 		.contracts = contracts,
 		.redis = config_str(boot, "YG_REDIS", NULL),
-		.cache_bytes = (size_t)config_int("YG_CACHE_BYTES", CACHE_BYTES, CACHE_BYTES_LEAST, INT64_C(1) << 40),
+		.cache_bytes = (size_t)config_int("YG_CACHE_BYTES", CACHE_BYTES, 0, INT64_C(1) << 40),
 		.cors_origins = config_str(boot, "YG_CORS_ORIGINS", NULL),
 		.workers = (unsigned)config_int("YG_WORKERS", 1, 1, WORKERS_MAX),
 		.log = read_level(config_str(boot, "YG_LOG", "info")),

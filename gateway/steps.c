@@ -11,7 +11,7 @@ struct step {
 	enum next (*run)(struct request *r);
 };
 
-/* The places of the next issue's stages: address limits, rate limits, cache and joined flights. */
+/* The places of the next stages: address limits, rate limits. */
 static enum next pass(struct request *r)
 {
 	(void)r;
@@ -31,8 +31,10 @@ static const struct step table[] = {
 	{ AT_BODY,   "authorize",     auth_authorize },
 	{ AT_BODY,   "limit rate",    pass },
 	{ AT_BODY,   "serve own",     own_serve },         /* operations of the gateway itself: proto/gateway.yaml */
-	{ AT_BODY,   "look up",       pass },
-	{ AT_BODY,   "join flight",   pass },
+	{ AT_BODY,   "look up",       cached_look_up },    /* may wait: were its tags purged? */
+	{ AT_BODY,   "join flight",   cached_join_flight },
+	{ AT_BODY,   "look up shared", cached_look_up_shared }, /* in Redis */
+	{ AT_BODY,   "take lease",    cached_take_lease }, /* of expensive reads, among all processes */
 	{ AT_BODY,   "forward",       forward_send },      /* waits for the service */
 	{ AT_ANSWER, "respond",       respond_write },     /* waits for the client to take it */
 	{ AT_END,    "record",        record_write },
@@ -96,6 +98,7 @@ static void forget(void *arg)
 {
 	struct request *r = arg;
 	--*r->gateway->in_flight;
+	cached_forget(r);
 	plan_release(r->plan);
 }
 

@@ -129,6 +129,13 @@ enum flight_place flight_join(
 	return FLIGHT_PLACE_WAIT;
 }
 
+bool flight_lead(struct flights *f, uint64_t hash, struct str key, struct flight **flight)
+{
+	if (find(f, hash, key)) return false;
+	*flight = take_off(f, hash, key);
+	return true;
+}
+
 static void tell_all(struct flight *flight, enum flight_news news, struct entry *e)
 {
 	struct flights *f = flight->flights;

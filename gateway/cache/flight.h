@@ -42,6 +42,9 @@ enum flight_place {
 };
 enum flight_place flight_join(
     struct flights *f, uint64_t hash, struct str key, struct flight_wait *w, struct flight **flight);
+/** Leads without waiting: false when somebody asks already. */
+bool flight_lead(struct flights *f, uint64_t hash, struct str key, struct flight **flight);
+
 /** The answer can be kept. */
 void flight_land(struct flight *flight, struct entry *e);
 /** It came, but is for one only. */

@@ -30,19 +30,22 @@ const freePort = async () => {
 	return port;
 };
 
-export async function startEdge(env = {}) {
+/** `prepare` may add contracts and services to the folder; it returns more settings, among them more upstreams. */
+export async function startEdge(env = {}, prepare = async () => ({})) {
 	const dir = mkdtempSync(join(tmpdir(), 'edge-'));
 	cpSync(new URL('proto', import.meta.url).pathname, join(dir, 'proto'), { recursive: true });
 	writeFileSync(join(dir, 'identity.key'), `${SEAL_KEY.toString('hex')}\n`, { mode: 0o600 });
 	const edge = { dir, port: await freePort(), privatePort: await freePort(), log: '', exited: null };
 	edge.identity = await startIdentity(join(dir, 'identity.sock'));
 	edge.echo = await startEcho(join(dir, 'echo.sock'));
+	const { upstreams = '', ...more } = await prepare(dir, edge);
 	edge.process = spawn(resolve(root, process.env.EDGE_BIN ?? `build/${process.env.VARIANT ?? 'dev'}/bin/gateway`), {
 		stdio: ['ignore', 'ignore', 'pipe'],
 		env: {
 			PATH: process.env.PATH, YG_LISTEN: `127.0.0.1:${edge.port}`, YG_METRICS_LISTEN: `127.0.0.1:${edge.privatePort}`,
 			YG_PROTO: join(dir, 'proto'), YG_IDENTITY_KEY_FILE: join(dir, 'identity.key'), YG_PUBLIC_URL: PUBLIC_URL,
-			YG_UPSTREAMS: `identity=unix:${dir}/identity.sock,echo=unix:${dir}/echo.sock`, YG_CORS_ORIGINS: 'https://app.example,*', ...env,
+			YG_UPSTREAMS: `identity=unix:${dir}/identity.sock,echo=unix:${dir}/echo.sock${upstreams}`,
+			YG_CORS_ORIGINS: 'https://app.example,*', ...more, ...env,
 		},
 	});
 	edge.process.stderr.setEncoding('utf8').on('data', (d) => { edge.log += d; });
@@ -53,6 +56,7 @@ export async function startEdge(env = {}) {
 	edge.stop = async () => {
 		if (!edge.exited) edge.process.kill('SIGTERM');
 		const exited = await edge.exit;
+		await edge.atEnd?.();
 		for (const s of [edge.identity.server, edge.echo.server]) s.close(), s.closeAllConnections();
 		rmSync(dir, { recursive: true });
 		return exited;
