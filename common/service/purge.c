@@ -1,6 +1,6 @@
 /*
- * What a service changed must not be served from caches any more: tags of committed changes, gathered for a few milliseconds (a busy
- * campaign is purged once for all its gifts) and purged by the script that all caches listen to (common/cache/purge.h). Without
+ * What a service changed must not be served from caches any more: tags of committed changes, gathered while the last ones are on their
+ * way (a busy campaign is purged once for all its gifts) and purged by the script that all caches listen to (common/cache/purge.h). Without
  * YG_REDIS there is no cache beyond the gateway's own, which lives by short lifetimes.
  */
 #include "common/service/runtime.h"
@@ -11,7 +11,7 @@
 #include "common/core/config.h"
 #include "common/core/log.h"
 
-enum { WINDOW_MS = 10, RETRY_MS = 100, COMMAND_TIMEOUT_MS = 1000 };
+enum { WINDOW_MS = 5, RETRY_MS = 100, COMMAND_TIMEOUT_MS = 1000 };
 
 struct tag_text {
 	uint8_t n;
@@ -27,7 +27,8 @@ struct purger {
 	struct loop *loop;
 	struct redis *redis;
 	struct timer *timer;
-	bool due; /* the timer runs */
+	struct loop_task task; /* at the end of this turn */
+	bool due; /* the timer runs, or the task waits */
 	bool sending;
 	struct tag_texts waiting;
 	struct tag_texts sent;
@@ -51,7 +52,10 @@ static void arm(struct purger *p, int64_t delay_ms)
 {
 	if (p->due || p->sending || p->waiting.count == 0) return;
 	p->due = true;
-	timer_start(p->timer, delay_ms, 0);
+	if (delay_ms)
+		timer_start(p->timer, delay_ms, 0);
+	else
+		loop_push(p->loop, PHASE_LAST, &p->task);
 }
 
 static void purged(void *arg, enum err status, const struct redis_reply *reply)
@@ -85,6 +89,11 @@ static void on_due(void *arg)
 	p->waiting.count = 0;
 }
 
+static void on_task(struct loop_task *task)
+{
+	on_due(CONTAINER_OF(task, struct purger, task));
+}
+
 enum err purger_start(struct service *s)
 {
 	struct redis_config config = { .address = config_str(&s->boot, "YG_REDIS", NULL),
@@ -99,6 +108,7 @@ enum err purger_start(struct service *s)
 		return ERR_CONFIG;
 	}
 	p->timer = timer_new(s->loop, on_due, p);
+	p->task.run = on_task;
 	p->purged_total =
 	    metrics_counter(s->metrics, "yg_purged_tags_total", "Tags of caches purged by this service.", NULL, 0);
 	s->purger = p;
@@ -123,7 +133,7 @@ void service_purge(struct service *s, struct str tags)
 		else
 			log_line(LOG_ERROR, "no tag of a cache", "%.*s", (int)(tag.n < 200 ? tag.n : 200), tag.p);
 	}
-	arm(p, 1); /* with what else this turn and the next bring */
+	arm(p, 0); /* at once; what comes while it is on its way goes together, a moment later */
 }
 
 void purge_rows(
