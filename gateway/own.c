@@ -47,7 +47,7 @@ static void purge_confirmed(void *arg)
 {
 	struct request *r = arg;
 	(void)answer_purge(r, r->own_count, tags_purges_pending(r->gateway->cache->tags) == 0);
-	steps_run(r, AT_ANSWER);
+	steps_answer(r);
 }
 
 static enum next cache_purge_create(struct request *r, const struct json *body)

@@ -63,6 +63,8 @@ enum language request_language(const struct request *r);
 
 /** Goes on from where the request stands, as far as `stage` allows. */
 void steps_run(struct request *r, enum stage stage);
+/** Straight to the answer: request->answer (or request->problem) is set. */
+void steps_answer(struct request *r);
 /** Straight to the answer: request->problem is set. */
 void steps_fail(struct request *r);
 /** The exchange is over, answered or not: only "record" is left. */

@@ -75,10 +75,15 @@ void steps_run(struct request *r, enum stage stage)
 	}
 }
 
-void steps_fail(struct request *r)
+void steps_answer(struct request *r)
 {
 	skip_to_answer(r);
 	steps_run(r, AT_ANSWER);
+}
+
+void steps_fail(struct request *r)
+{
+	steps_answer(r);
 }
 
 void steps_end(struct request *r)
