@@ -6,6 +6,7 @@
 
 #include "common/core/clock.h"
 #include "common/core/id.h"
+#include "gateway/cache/operation_tags.h"
 #include "gateway/request.h"
 
 static struct cache *cache_of(const struct request *r)
@@ -139,6 +140,8 @@ enum next cached_look_up(struct request *r)
 	}
 	r->cache.policy = policy;
 	r->cache.outcome = CACHE_MISS;
+	r->cache.path_values = r->path_values;
+	r->cache.path_value_count = r->path_value_count;
 	if (!make_key(r)) return request_fail(r, ERR_MEMORY);
 	struct store *store = cache_of(r)->store;
 	struct entry *e = store_find(store, r->cache.hash, r->cache.key, cached_asked(r));
@@ -402,9 +405,11 @@ static bool copy_reply(struct request *r)
 
 bool cached_purge(struct request *r)
 {
-	const struct operation *op = r->operation;
+	struct operation_tags tags;
 	struct cache *c = cache_of(r);
-	if (!op->purge_count || !c->tags || r->reply->status >= 400) return false;
+	if (!c->tags || r->reply->status >= 400) return false;
+	operation_tags_to_purge(r->operation, r->path_values, r->path_value_count, &r->x->arena, &tags);
+	if (!tags.count) return false;
 	tags_purged *done = c->l2 && copy_reply(r) ? purged : NULL;
-	return tags_purge(c->tags, op->purges, op->purge_count, done, r) == ERR_NONE && done;
+	return tags_purge(c->tags, tags.items, tags.count, done, r) == ERR_NONE && done;
 }

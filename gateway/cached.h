@@ -22,8 +22,7 @@ struct cached_policy {
 	bool expensive; /* one process asks for all */
 	struct str control; /* for answers that say nothing */
 	struct str key_prefix; /* "v1|operation|||" */
-	const struct str *tags;
-	unsigned tag_count;
+	const struct operation *operation; /* for its tags */
 };
 
 enum { CACHED_L1_CAP_MS = 5000 }; /* how long an answer is served while nobody knows whether it was purged */
@@ -33,6 +32,8 @@ struct cached {
 	const struct cached_policy *policy; /* NULL: not of a route with a cache */
 	struct str key;
 	uint64_t hash;
+	const struct str *path_values; /* for tags */
+	unsigned path_value_count;
 	struct entry *entry; /* shared: the answer */
 	struct entry *stale; /* shared: second best, and what is asked about */
 	const char *how; /* for Cache-Status */

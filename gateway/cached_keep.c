@@ -3,6 +3,7 @@
 
 #include "common/contract/contract.h"
 #include "common/core/clock.h"
+#include "gateway/cache/operation_tags.h"
 #include "gateway/cached.h"
 #include "gateway/fields.h"
 #include "gateway/request.h"
@@ -25,8 +26,7 @@ enum err cached_policy_read(struct arena *a, const struct operation *op, bool al
 		.expensive = op->collapse_platform,
 		.control = op->cache_control,
 		.key_prefix = arena_printf(a, "v1|%.*s|||", STR_FMT(op->id)),
-		.tags = op->cache_tags,
-		.tag_count = op->cache_tag_count };
+		.operation = op };
 	if (!alone && out->ttl_ms > CACHED_L1_CAP_MS) out->ttl_ms = CACHED_L1_CAP_MS;
 	if (!alone) out->while_revalidate_ms = 0; /* purges of the other processes are not heard of */
 	return out->key_prefix.p ? ERR_NONE : ERR_MEMORY;
@@ -81,21 +81,28 @@ static struct http_fields kept_fields(struct arena *a, const struct cached_polic
 	return (struct http_fields){ items, count };
 }
 
-static unsigned all_tags(const struct cached *k, char url[TAG_OF_URL_BYTES], struct str *out)
+/* A 304 may leave out what the answer itself had said. */
+static bool find_tags(struct arena *a, const struct cached *k, const struct entry *renewed, struct http_fields f,
+    char url[TAG_OF_URL_BYTES], struct operation_tags *out)
 {
-	unsigned count = 0;
-	for (unsigned i = 0; i < k->policy->tag_count && count < TAGS_PER_ENTRY_MAX - 1; i++)
-		out[count++] = k->policy->tags[i];
-	out[count++] = tag_of_url(k->key, url);
-	return count;
+	if (renewed && !http_get(f, STR("cache-tag")).p) {
+		out->count = renewed->tag_count;
+		memcpy(out->items, renewed->tags, renewed->tag_count * sizeof *out->items);
+		return true;
+	}
+	if (!operation_tags_of_answer(
+		k->policy->operation, k->path_values, k->path_value_count, f, a, TAGS_PER_ENTRY_MAX - 1, out))
+		return false;
+	out->items[out->count++] = tag_of_url(k->key, url);
+	return true;
 }
 
-static bool was_purged(struct cache *c, const struct cached *k, const struct str *tags, unsigned count)
+static bool was_purged(struct cache *c, const struct cached *k, const struct operation_tags *tags)
 {
 	uint32_t slots[TAGS_PER_ENTRY_MAX];
 	struct tags_stamp stamp = k->stamp;
-	for (unsigned i = 0; i < count; i++) slots[i] = tags_slot(tags[i]);
-	return tags_check(c->tags, &stamp, slots, count) == TAGS_PURGED;
+	for (unsigned i = 0; i < tags->count; i++) slots[i] = tags_slot(tags->items[i]);
+	return tags_check(c->tags, &stamp, slots, tags->count) == TAGS_PURGED;
 }
 
 /* ── the second level ── */
@@ -161,13 +168,13 @@ struct entry *cached_keep(struct cache *c, struct arena *a, const struct cached 
 {
 	const struct cached_policy *policy = k->policy;
 	char url[TAG_OF_URL_BYTES];
-	struct str tags[TAGS_PER_ENTRY_MAX];
-	unsigned tag_count = all_tags(k, url, tags);
+	struct operation_tags tags;
 	int64_t now_ms = loop_now_ms(c->loop);
 	struct http_fields f = kept_fields(a, policy, reply->fields);
 	if (renewed) f = rules_renew(a, renewed->fields, f);
 	if (a->overflow || !c->tags || !may_keep(renewed ? renewed->status : reply->status, reply->fields)) return NULL;
-	if (was_purged(c, k, tags, tag_count)) return NULL; /* what was asked before a write is not kept after it */
+	if (!find_tags(a, k, renewed, reply->fields, url, &tags)) return NULL; /* nothing could purge it */
+	if (was_purged(c, k, &tags)) return NULL; /* what was asked before a write is not kept after it */
 	struct policy p = { .lifetime_ms = policy->ttl_ms,
 		.initial_age_ms = now_ms - k->asked_ms,
 		.while_revalidate_ms = policy->while_revalidate_ms,
@@ -182,8 +189,8 @@ struct entry *cached_keep(struct cache *c, struct arena *a, const struct cached 
 	    .body = reply->body,
 	    .share = renewed ? renewed->body : NULL,
 	    .asked = asked,
-	    .tags = tags,
-	    .tag_count = tag_count,
+	    .tags = tags.items,
+	    .tag_count = tags.count,
 	    .stamp = k->stamp,
 	    .policy = &p,
 	    .got_ms = now_ms,
@@ -261,6 +268,16 @@ static bool send_refresh(struct refresh *f, struct request *r)
 	return e == ERR_NONE;
 }
 
+static void copy_path_values(struct refresh *f, const struct request *r)
+{
+	struct str *values = arena_array(&f->arena, PATH_PARAMETERS_MAX, sizeof *values);
+	for (unsigned i = 0; values && i < r->path_value_count; i++) {
+		values[i] = arena_str(&f->arena, r->path_values[i]);
+		f->cached.path_value_count = i + 1;
+	}
+	f->cached.path_values = values;
+}
+
 void cached_refresh(struct request *r, struct entry *e)
 {
 	struct gateway *g = r->gateway;
@@ -277,6 +294,7 @@ void cached_refresh(struct request *r, struct entry *e)
 	f->asked = cached_asked(r); /* static */
 	f->cached = (struct cached){ .policy = r->cache.policy, .hash = r->cache.hash, .flight = flight };
 	f->cached.key = arena_str(&f->arena, r->cache.key);
+	copy_path_values(f, r);
 	e->refreshing = true;
 	g->refreshes++;
 	if (send_refresh(f, r)) return;

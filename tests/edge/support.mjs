@@ -21,7 +21,7 @@ export async function until(check, ms = 8000) {
 	}
 }
 
-const freePort = async () => {
+export const freePort = async () => {
 	const s = net.createServer().listen(0, '127.0.0.1');
 	await once(s, 'listening');
 	const { port } = s.address();
