@@ -81,14 +81,23 @@ static void numbered(struct purge *p, int64_t seq)
 	}
 }
 
+/* Gone before it is told: whoever is told may ask what is still pending. */
+static void confirmed(struct purge *p)
+{
+	tags_purged *done = p->done;
+	void *arg = p->arg;
+	waits_remove(&p->wait);
+	purge_free(p);
+	if (done) done(arg);
+}
+
 static void on_purged(void *arg, enum err status, const struct redis_reply *reply)
 {
 	struct purge *p = arg;
 	p->sent = false;
 	if (status == ERR_NONE && reply->type == REDIS_INTEGER) {
 		numbered(p, reply->integer);
-		tell_done(p);
-		purge_free(p);
+		confirmed(p);
 		return;
 	}
 	if (status == ERR_NONE) log_line(LOG_WARN, "Redis refused a purge", "%.*s", STR_FMT(reply->text));

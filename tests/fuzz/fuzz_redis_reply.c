@@ -2,7 +2,7 @@
 /* links: cache */
 #include "common/cache/redis_link.h"
 
-#include <stdlib.h>
+#include "common/core/log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,6 +42,7 @@ static void feed(struct redis *r, struct str bytes)
 {
 	struct redis_link link = { .owner = r, .reader = redis_reader_new(r), .open = false };
 	size_t piece = bytes.n ? 1 + (unsigned char)bytes.p[0] : 1;
+	bytes = str_from(bytes, 1);
 	while (bytes.n && link.owner && r->state == REDIS_UP) {
 		size_t n = piece < bytes.n ? piece : bytes.n;
 		redis_reader_feed(&link, str_span(bytes.p, n));
@@ -58,6 +59,7 @@ static void stop(void *arg)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct redis_config config = { .address = STR("unix:/nonexistent/redis.sock") };
+	log_init("fuzz", LOG_ERROR);
 	struct loop *l = loop_new();
 	bool subscriber = size > 0 && data[0] & 1;
 	struct redis *r = subscriber ? redis_subscribe(l, &config, STR("yg:purge"), on_message, on_lost, NULL)
