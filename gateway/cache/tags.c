@@ -124,7 +124,13 @@ static void note(struct tags *t, struct purge_message *m)
 	}
 }
 
-/* In step, numbers follow each other. A lower one is older than our last question, or Redis has lost its memory: the beat tells. */
+/* A number below what we know, and not just because it was on its way while we asked: Redis has lost its memory. */
+static void told_less(struct tags *t)
+{
+	if (loop_now_ms(t->loop) - t->asked_ms > BEAT_AFTER_MS) fall_out(t, "Redis knows less than it did");
+}
+
+/* In step, numbers follow each other. */
 static void told_purge(struct tags *t, struct purge_message *m)
 {
 	note(t, m);
@@ -132,7 +138,10 @@ static void told_purge(struct tags *t, struct purge_message *m)
 		if (m->seq > t->ahead) t->ahead = m->seq;
 		return;
 	}
-	if (m->seq <= t->now.seq) return;
+	if (m->seq <= t->now.seq) {
+		told_less(t);
+		return;
+	}
 	if (m->seq > t->now.seq + 1) {
 		++*t->missed_total;
 		t->floor = m->seq;
@@ -146,8 +155,8 @@ static void told_beat(struct tags *t, const struct purge_message *m)
 	if (m->seq > t->now.seq) {
 		++*t->missed_total;
 		t->floor = t->now.seq = m->seq;
-	} else if (m->seq < t->now.seq && loop_now_ms(t->loop) - t->asked_ms > BEAT_AFTER_MS) {
-		fall_out(t, "Redis knows less than it did");
+	} else if (m->seq < t->now.seq) {
+		told_less(t);
 	}
 }
 

@@ -357,6 +357,10 @@ static void test_restored(void **state)
 	e = entry_of(processes[1], "gift:I");
 	run_for(1500);
 	assert_int_equal(check(&e), TAGS_CURRENT); /* and it stays well */
+	/* a purge is the first to show it */
+	tell_redis("DECRBY yg:seq 5");
+	purge_and_wait(processes[0], "gift:other");
+	assert_true(becomes(&e, TAGS_PURGED));
 }
 
 static void test_full(void **state)
