@@ -15,6 +15,7 @@ struct purge {
 	tags_purged *done; /* NULL: nobody waits, or no longer */
 	void *arg;
 	uint64_t local;
+	int64_t after; /* its number will be greater */
 	bool sent;
 	unsigned count;
 	struct str *names; /* behind it */
@@ -65,6 +66,7 @@ static struct purge *purge_add(struct tags *t, const struct str *names, unsigned
 	p->wait.expired = on_purge_late;
 	list_init(&p->wait.link);
 	p->local = t->now.local;
+	p->after = t->now.seq;
 	p->count = count;
 	p->names = copy_names(names, count);
 	list_push(&t->purges, &p->link);
@@ -72,8 +74,10 @@ static struct purge *purge_add(struct tags *t, const struct str *names, unsigned
 	return p;
 }
 
+/* A number that is not greater comes from a Redis that was restored: greater ones follow, and until then nothing is good. */
 static void numbered(struct purge *p, int64_t seq)
 {
+	if (seq <= p->after) seq = p->tags->now.seq + 1;
 	for (unsigned i = 0; i < p->count; i++) {
 		struct tags_row *row = &p->tags->rows[tags_slot(p->names[i])];
 		if (seq > row->seq) row->seq = seq;

@@ -359,8 +359,11 @@ static void test_restored(void **state)
 	assert_int_equal(check(&e), TAGS_CURRENT); /* and it stays well */
 	/* a purge is the first to show it */
 	tell_redis("DECRBY yg:seq 5");
+	struct entry here = entry_of(processes[0], "gift:other");
 	purge_and_wait(processes[0], "gift:other");
+	assert_int_equal(check(&here), TAGS_PURGED); /* whatever the number */
 	assert_true(becomes(&e, TAGS_PURGED));
+	assert_int_equal(check(&here), TAGS_PURGED);
 }
 
 static void test_full(void **state)
