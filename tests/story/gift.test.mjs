@@ -120,6 +120,18 @@ test('what the mini-program cannot do with PATCH it can with POST', async () => 
 	assert.equal(done.status, 200, done.text);
 });
 
+test('what a payment changes is seen through the cache at once', async (t) => {
+	const page = () => platform.client.get(`/v1/campaigns/${campaign.id}`);
+	await eventually(async () => /hit/.test((await page()).headers['cache-status'] ?? ''));
+	const given = await give('citizen:lin', { amount_fen: 700 });
+	const kept = JSON.stringify((await page()).json);
+	assert.equal((await pay(given.json.out_trade_no)).status, 200);
+	await eventually(async () => (await publicGift(given.json.public_code)).status === 200, 10000, 1);
+	const start = process.hrtime.bigint();
+	await eventually(async () => JSON.stringify((await page()).json) !== kept, 10000, 1);
+	t.diagnostic(`${(Number(process.hrtime.bigint() - start) / 1e6).toFixed(1)} ms after the gift's own page`);
+});
+
 test('events reach the stream in order, each once, also when Redis comes back empty', async () => {
 	const given = await give('citizen:event', { amount_fen: 300, channel: 'BANK_TRANSFER' });
 	assert.equal(given.status, 201, given.text);
