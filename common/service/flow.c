@@ -146,7 +146,7 @@ static struct upstream *upstream_of(struct service *s, struct str name)
 		struct upstream_entry *u = &s->upstreams[i];
 		if (!str_eq(u->name, name)) continue;
 		struct upstream_config config = {
-			.name = u->name, .addresses = u->addresses, .address_count = u->address_count
+			.name = u->name, .addresses = u->addresses, .address_count = u->address_count, .any_order = true
 		};
 		if (!u->upstream) u->upstream = upstream_new(s->loop, &config);
 		return u->upstream;

@@ -116,7 +116,8 @@ static void on_terminate(void *arg, int signo)
 
 static enum err listen_start(struct service *s)
 {
-	struct http_server_config config = { .pipeline_max = 1024,
+	struct http_server_config config = { .pipeline_max = 2048,
+		.any_order = true,
 		.body_bytes_max = BODY_BYTES_MAX,
 		.on_head = request_head,
 		.on_request = request_receive,
