@@ -77,7 +77,8 @@ static void put_fields(
 void answer_write(struct buf *out, struct exchange *e, const struct http_response *r, struct str date)
 {
 	bool bodiless = r->status == 204 || r->status == 304;
-	bool has_date = false, has_server = false, has_length = bodiless;
+	/* A process of ours that names its calls knows the time and who answers. */
+	bool has_date = e->call.p != NULL, has_server = has_date, has_length = bodiless;
 	size_t before = out->n;
 	put_status(out, r->status);
 	if (r->content_type.n) put_field(out, STR("Content-Type"), r->content_type);
