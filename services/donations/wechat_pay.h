@@ -57,7 +57,7 @@ struct wechat_pay_event {
 	const struct json *resource; /* decrypted; NULL when `original_type` is neither transaction nor refund */
 	bool is_refund;
 };
-/** ERR_MALFORMED_JSON, ERR_SYNTAX (a member is missing), ERR_CRYPTO (tag wrong). */
+/** What json_read fails with, ERR_SYNTAX (a member is missing), ERR_CRYPTO (tag wrong). */
 MUST_USE enum err wechat_pay_open_event(
     struct arena *a, struct str apiv3_key, struct str body, struct wechat_pay_event *out);
 
