@@ -87,10 +87,14 @@ enum err conn_params_make(
 	return good ? ERR_NONE : ERR_CONFIG;
 }
 
+/* `raise warning` is how SQL tells operators something; its first line is enough. */
 static void on_notice(void *arg, const char *message)
 {
+	struct str rest = str_of(message), line;
+	bool warning = str_starts(rest, STR("WARNING"));
 	(void)arg;
-	log_line(LOG_DEBUG, "database notice", "%.*s", STR_FMT(str_trim(str_of(message))));
+	if (str_cut(&rest, '\n', &line))
+		log_line(warning ? LOG_WARN : LOG_DEBUG, "database notice", "%.*s", STR_FMT(str_trim(line)));
 }
 
 void conn_quiet(PGconn *conn)

@@ -84,6 +84,11 @@ enum err observe_start(struct service *s)
 	return ERR_NONE;
 }
 
+int64_t *service_gauge(struct service *s, const char *name, const char *help)
+{
+	return metrics_gauge(s->metrics, name, help, NULL, 0);
+}
+
 void observe_link(struct service *s)
 {
 	const struct contract *c = s->link->contract;

@@ -137,6 +137,11 @@ void request_end(struct request *r, enum next how)
 		job_finished(r->job, how == NEXT_FAIL);
 		return;
 	}
+	if (r->slot) {
+		request_leave(r);
+		each_ended(r->slot, how == NEXT_FAIL);
+		return;
+	}
 	if (how == NEXT_FAIL) answer_problem(r);
 }
 

@@ -147,6 +147,7 @@ struct request {
 	struct linked_operation *linked; /* NULL for jobs and before routing */
 	struct http_exchange *x; /* NULL for jobs */
 	struct job_runner *job; /* NULL for HTTP */
+	struct each_slot *slot; /* of one row of a job's query */
 	struct arena *arena;
 	struct principal principal;
 	struct route route;
@@ -275,6 +276,15 @@ void jobs_start(struct service *s);
 void jobs_stop(struct service *s);
 void job_finished(struct job_runner *j, bool failed);
 const char *job_name(const struct job_runner *j);
+/* A request without a client, of the system itself. */
+struct request *job_request(struct service *s, struct link *l, struct arena *a, const struct flow *flow);
+/* The deadline of a job, from now. */
+void job_more_time(struct request *r);
+void job_arena_init(struct arena *a);
+
+/* each.c */
+void each_ended(struct each_slot *slot, bool failed);
+
 bool jobs_idle(const struct service *s);
 
 /* prune.c: what every service forgets after a while */

@@ -94,5 +94,8 @@ struct str wechat_pay_refund_body(struct arena *a, const struct wechat_pay *p, s
     struct str out_refund_no, struct str reason, int64_t refund_fen, int64_t total_fen);
 /** `code` of an error body, "" when there is none. */
 struct str wechat_pay_error_code(struct arena *a, struct str body);
+/** A refund refused with this code will be refused again and again; others (no money in the account, too many calls, our own
+ * settings) may pass. */
+bool wechat_pay_refund_refused(struct str code);
 
 #endif
