@@ -97,6 +97,14 @@ struct upstream_entry {
 
 enum { IDENTITY_KEYS_MAX = 4, UPSTREAMS_MAX = 16 };
 
+/* A new link in the making. */
+struct relink {
+	struct str conninfo;
+	struct buf report;
+	struct link *fresh;
+	bool running, again;
+};
+
 struct service {
 	const struct service_def *def;
 	struct arena boot;
@@ -120,6 +128,8 @@ struct service {
 	struct buf scratch; /* body of the answer being made; used within one step */
 	struct metrics *metrics;
 	struct job_runner *jobs;
+	struct relink relink;
+	unsigned worker; /* 0 unless YG_WORKERS says more */
 	bool draining;
 	int64_t stop_by_ms;
 };
@@ -223,6 +233,10 @@ struct link *link_load(struct service *s, struct str conninfo, struct buf *repor
 void link_release(struct link *l);
 const struct plan *link_plan(const struct link *l, struct str statement);
 const struct flow *flow_find(const struct service_def *def, struct str name);
+
+/* relink.c */
+void batches_make(struct service *s, struct link *l);
+void relink_start(struct service *s);
 
 /* link_check.c: each adds a line per fault */
 void check_operation(const struct operation *op, struct buf *report);
