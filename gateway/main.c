@@ -1,6 +1,6 @@
 /* The gateway's process: alone, or the parent of YG_WORKERS. */
 #include "common/core/config.h"
-#include "common/service/workers.h"
+#include "common/net/workers.h"
 #include "gateway/gateway.h"
 
 int main(void)

@@ -11,7 +11,7 @@
 #include "common/core/log.h"
 #include "common/net/stream.h"
 #include "common/pg/migrate.h"
-#include "common/service/workers.h"
+#include "common/net/workers.h"
 
 enum {
 	BOOT_BYTES_MAX = 32 * 1024 * 1024,

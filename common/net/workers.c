@@ -3,7 +3,7 @@
  * that the parent opened (listener_share); they end with their parent (PR_SET_PDEATHSIG), so that a killed parent leaves nobody
  * behind.
  */
-#include "common/service/workers.h"
+#include "common/net/workers.h"
 
 #include <signal.h>
 #include <stdlib.h>
