@@ -39,7 +39,7 @@ test('closed on both sides, and no longer payable', async () => {
 });
 
 test('an order that WeChat never heard of is closed here', async () => {
-	await platform.control('wechat_pay', 'POST', 'behaviour', { mode: 'reset', endpoint: 'jsapi', times: 2 });
+	await platform.control('wechat_pay', 'POST', 'behaviour', { mode: 'html', endpoint: 'jsapi', times: 2 });
 	const key = randomUUID();
 	const failed = await platform.client.post('/v1/gifts', { campaign_id: campaign.id, amount_fen: 600 }, { ...await people.headers('citizen:unpaid'), 'idempotency-key': key });
 	assert.ok(failed.status >= 500, failed.text);
