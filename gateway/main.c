@@ -1,7 +1,7 @@
 /* The gateway's process: alone, or the parent of YG_WORKERS. */
 #include "common/core/config.h"
+#include "common/net/workers.h"
 #include "gateway/gateway.h"
-#include "gateway/workers.h"
 
 int main(void)
 {
@@ -12,5 +12,5 @@ int main(void)
 	log_init("gateway", settings.log);
 	unsigned workers = settings.workers;
 	arena_release(&arena);
-	return workers > 1 ? workers_run(workers, gateway_run) : gateway_run(0);
+	return workers > 1 ? workers_run(workers, gateway_run, NULL) : gateway_run(0);
 }
