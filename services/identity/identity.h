@@ -6,7 +6,6 @@
 #include "services/identity/rules.h"
 
 enum {
-	ACCESS_TOKEN_TTL_S = 900,
 	SECRET_BYTES = 32,
 	SECRET_TEXT_BYTES = 43,
 	SIGNING_KEYS_MAX = 8,
