@@ -51,12 +51,17 @@ $$;
 create function throttle_wait_s(p_until timestamptz) returns integer
 language sql stable as $$ select ceil(extract(epoch from greatest(p_until - now(), interval '0')))::integer $$;
 
--- One bucket: the seconds to wait (0: go on; the attempt is charged).
+-- One bucket: the seconds to wait (0: go on; the attempt is charged). What is refused writes nothing, here and in login_charge, so
+-- that hammering costs little and leaves no rows behind; the row is locked and looked at again only to be charged.
 create function throttle_charge(p_bucket text, p_schedule integer[]) returns integer
 language plpgsql security definer set search_path = identity, pg_temp as $$
 declare
-	t throttle := throttle_take(p_bucket);
+	t throttle;
 begin
+	select * into t from throttle where bucket = p_bucket;
+	if coalesce(t.blocked_until <= now(), true) then
+		t := throttle_take(p_bucket);
+	end if;
 	if coalesce(t.blocked_until <= now(), true) then
 		perform throttle_add(p_bucket, t.failures, p_schedule);
 		return 0;
@@ -99,13 +104,18 @@ begin
 		o_wait_s := throttle_charge(login_bucket(o_lane, p_device, p_proof, p_pair), p_pair_schedule);
 		return;
 	end if;
+	select * into wide from throttle where bucket = p_wide and last_at >= now() - interval '1 day';
+	select throttle_wait_s(max(blocked_until)) into o_wait_s from throttle
+	where bucket in (p_pair, p_network) or bucket = p_user and wide.failures >= 3;
+	if o_wait_s > 0 then
+		return;
+	end if;
 	pair := throttle_take(p_pair);
 	wide := throttle_take(p_wide);
 	name := throttle_take(p_user);
 	net := throttle_take(p_network);
 	o_wait_s := throttle_wait_s(greatest(pair.blocked_until, net.blocked_until, case when wide.failures >= 3 then name.blocked_until end));
-	if coalesce(o_wait_s, 0) = 0 then
-		o_wait_s := 0;
+	if o_wait_s = 0 then
 		perform throttle_add(p_pair, pair.failures, p_pair_schedule);
 		perform throttle_add(p_wide, wide.failures, '{0}');
 		perform throttle_add(p_user, name.failures, p_user_schedule);
