@@ -91,9 +91,10 @@ static enum health check_upstreams(void *arg, struct buf *output)
 static enum health check_revocations(void *arg, struct buf *output)
 {
 	const struct gateway *g = arg;
-	if (revocations_age_s(g->revocations) <= REVOCATIONS_STALE_S) return HEALTH_PASS;
+	int64_t age_s = revocations_age_s(g->revocations);
+	if (age_s <= REVOCATIONS_STALE_S) return HEALTH_PASS;
 	BUF_LIT(output, "the list of closed sessions is old");
-	return HEALTH_WARN;
+	return age_s == INT64_MAX ? HEALTH_FAIL : HEALTH_WARN; /* tokens are not taken before it was read once */
 }
 
 /* ── reload ── */

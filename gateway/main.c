@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "common/core/config.h"
+#include "common/net/workers.h"
 #include "gateway/gateway.h"
-#include "gateway/workers.h"
 
 static bool read_arguments(int argc, char **argv)
 {
@@ -26,5 +26,5 @@ int main(int argc, char **argv)
 	log_init("gateway", settings.log);
 	unsigned workers = settings.workers;
 	arena_release(&arena);
-	return workers > 1 ? workers_run(workers, gateway_run) : gateway_run(0);
+	return workers > 1 ? workers_run(workers, gateway_run, NULL) : gateway_run(0);
 }

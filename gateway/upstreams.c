@@ -91,6 +91,7 @@ static struct upstream *open_shared(struct upstreams *u, const struct entry *e)
 		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
 		.health_interval_ms = HEALTH_INTERVAL_MS,
 		.health_path = STR("/livez"),
+		.any_order = true,
 	};
 	struct upstream *made = upstream_new(u->loop, &config);
 	register_gauges(u->metrics, e->name, STR("shared"), made);

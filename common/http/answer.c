@@ -80,7 +80,9 @@ static void put_fields(
 void answer_write(struct buf *out, struct exchange *e, const struct http_response *r, struct str date)
 {
 	bool bodiless = r->status == 204 || r->status == 304;
-	bool has_date = (r->lines_have & HTTP_LINES_DATE) != 0, has_server = (r->lines_have & HTTP_LINES_SERVER) != 0;
+	/* A process of ours that names its calls knows the time and who answers. */
+	bool has_date = e->call.p != NULL || (r->lines_have & HTTP_LINES_DATE) != 0;
+	bool has_server = e->call.p != NULL || (r->lines_have & HTTP_LINES_SERVER) != 0;
 	bool has_length = bodiless || (r->lines_have & HTTP_LINES_LENGTH) != 0;
 	size_t before = out->n;
 	put_status(out, r->status, r->reason);
@@ -98,6 +100,7 @@ void answer_write(struct buf *out, struct exchange *e, const struct http_respons
 		buf_i64(out, (int64_t)r->body.n);
 		BUF_LIT(out, "\r\n");
 	}
+	if (e->call.p) put_field(out, STR(CALL_FIELD), e->call);
 	if (e->close) {
 		BUF_LIT(out, "Connection: close\r\n");
 	} else if (e->intake.http_1_0) {
@@ -170,13 +173,14 @@ void http_respond(struct http_exchange *x, const struct http_response *r)
 	e->status = r->status;
 	loop_push(s->loop, PHASE_CLIENT, &c->flush);
 	if (!c->stream || c->closing) return; /* nobody will read it */
-	bool is_last = e->link.next == &c->owed && !c->reading && !c->backlog.n;
+	bool is_first = c->owed.next == &e->link, may_leave = is_first || (e->call.p && !e->close && !r->close);
+	bool is_last = e->link.next == &c->owed && (is_first || !e->call.p) && !c->reading && !c->backlog.n;
 	if (r->close || (s->draining && is_last)) {
 		e->close = true;
 		c->unread = true; /* the peer did not ask for the end: it may be sending */
 	}
 	if (e->close) c->input_over = true;
-	if (c->owed.next != &e->link) {
+	if (!may_leave) {
 		struct str body = body_to_send(e, r);
 		answer_write(&e->held, e, r, server_date(s));
 		buf_str(&e->held, body);

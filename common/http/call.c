@@ -134,24 +134,31 @@ void call_return(struct upstream_call *call, bool processed)
 	loop_push(u->loop, PHASE_UPSTREAM, &u->send_task);
 }
 
+void call_swap_reply(struct upstream_call *a, struct upstream_call *b)
+{
+	struct upstream_call was = *a;
+	a->arena = b->arena;
+	a->raw = b->raw;
+	a->body = b->body;
+	a->reply = b->reply;
+	b->arena = was.arena;
+	b->raw = was.raw;
+	b->body = was.body;
+	b->reply = was.reply;
+}
+
 /* The place on the connection stays taken: the answer may still come and must not be given to a neighbour. A stand-in without a
  * caller takes it, together with what has been read of the answer. */
 static void leave_ghost(struct upstream_call *call)
 {
 	struct upstream_call *ghost = call_new(call->upstream);
-	struct upstream_call fresh = *ghost;
 	ghost->channel = call->channel;
 	ghost->state = CALL_SENT;
 	ghost->deadline_ms = call->deadline_ms;
 	ghost->head_request = call->head_request;
-	ghost->arena = call->arena;
-	ghost->raw = call->raw;
-	ghost->body = call->body;
-	ghost->reply = call->reply;
-	call->arena = fresh.arena;
-	call->raw = fresh.raw;
-	call->body = fresh.body;
-	call->reply = (struct http_reply){ 0 };
+	memcpy(ghost->id, call->id, sizeof ghost->id);
+	call_swap_reply(ghost, call);
+	if (call->channel->reading == call) call->channel->reading = ghost;
 	list_push(&call->link, &ghost->link); /* just before it */
 	list_remove(&call->link);
 }

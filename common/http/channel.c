@@ -98,21 +98,26 @@ static void complete(struct channel *ch, struct upstream_call *call, enum err st
 	call_finish(call, status);
 }
 
+/* Whose reply it was; one that broke before it said so is the oldest's. */
+static struct upstream_call *answered_call(struct channel *ch)
+{
+	return ch->reading ? ch->reading : CONTAINER_OF(ch->sent.next, struct upstream_call, link);
+}
+
 static void on_data(void *arg, struct str bytes)
 {
 	struct channel *ch = arg;
 	if (!ch->address || ch->state != CHANNEL_UP) return;
 	struct upstream *u = ch->address->upstream;
 	while (bytes.n) {
-		struct list *first = list_first(&ch->sent);
-		if (!first) {
+		if (list_empty(&ch->sent)) {
 			/* Nobody asked: the answers before are good, the connection is not. */
 			channel_break(ch);
 			return;
 		}
-		struct upstream_call *call = CONTAINER_OF(first, struct upstream_call, link);
-		enum reply_step step = reply_step(ch, call, &bytes);
+		enum reply_step step = reply_step(ch, &bytes);
 		if (step == REPLY_MORE) continue;
+		struct upstream_call *call = answered_call(ch);
 		if (step == REPLY_BROKEN) {
 			log_line(LOG_WARN, "upstream broke the protocol", "%.*s at %.*s", STR_FMT(u->config.name),
 			    STR_FMT(ch->address->text));
@@ -134,11 +139,7 @@ static void on_end(void *arg)
 {
 	struct channel *ch = arg;
 	if (!ch->address || ch->state != CHANNEL_UP) return;
-	struct list *first = list_first(&ch->sent);
-	if (first) {
-		struct upstream_call *call = CONTAINER_OF(first, struct upstream_call, link);
-		if (reply_ends_with_connection(ch, call)) complete(ch, call, ERR_NONE);
-	}
+	if (!list_empty(&ch->sent) && reply_ends_with_connection(ch)) complete(ch, ch->reading, ERR_NONE);
 	channel_break(ch);
 }
 
@@ -170,7 +171,7 @@ void channel_connect(struct channel *ch)
 {
 	static const struct stream_events events = { on_data, on_end, NULL, on_closed };
 	struct upstream *u = ch->address->upstream;
-	ch->retires = ch->answered_once = false;
+	ch->retires = ch->answered_once = ch->names_calls = false;
 	ch->interim = 0;
 	reply_begin(ch);
 	ch->connecting_since_ms = loop_now_ms(u->loop);

@@ -23,7 +23,10 @@ struct upstream_config {
 	const struct str *addresses;
 	unsigned address_count;
 	unsigned connections; /* per address; default 2 */
-	unsigned pipeline_max; /* in flight per connection; default 512; 1: no pipelining (slow operations) */
+	unsigned
+	    pipeline_max; /* in flight per connection; default 512, 2048 in any order; 1: no pipelining (slow operations) */
+	bool
+	    any_order; /* the peer is a service of ours: each call says CALL_FIELD, and its answer need not wait for those before it */
 	size_t reply_bytes_max; /* default 8 MiB */
 	size_t queue_max; /* waiting for a connection; more fail with ERR_BUSY; default 4096 */
 	int64_t connect_timeout_ms;

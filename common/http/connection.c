@@ -62,6 +62,7 @@ static void dispatch(struct connection *c)
 {
 	struct exchange *e = c->reading;
 	c->reading = NULL;
+	if (c->server->config.any_order) e->call = http_get(e->x.fields, STR(CALL_FIELD));
 	e->dispatched = e->announced = true;
 	list_push(&c->owed, &e->link);
 	c->in_flight++;

@@ -14,6 +14,7 @@ struct exchange {
 	struct list link; /* in connection->owed, then ->leaving; or in the server's spare ones */
 	struct connection *connection;
 	struct intake intake;
+	struct str call; /* what the peer calls it, when answers may leave in any order */
 	struct buf held; /* the answer while earlier ones are still owed */
 	bool announced; /* the owner has seen it: on_finished will be called */
 	bool dispatched; /* complete, or refused: an answer is owed */

@@ -15,6 +15,9 @@ struct http_fields {
 	unsigned count;
 };
 
+/** Names a call between our own processes, whose answers may come in any order (server.h, client.h). */
+#define CALL_FIELD "X-Yangguang-Call"
+
 /** First value of the field, or absent. `name` in any case. */
 struct str http_get(struct http_fields f, struct str name);
 unsigned http_count(struct http_fields f, struct str name);

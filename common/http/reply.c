@@ -8,11 +8,26 @@ void reply_begin(struct channel *ch)
 {
 	ch->scan = (struct head_scan){ 0 };
 	ch->in_body = ch->until_close = false;
+	ch->reading = NULL;
 }
 
 static bool is_bodiless(const struct upstream_call *call, int status)
 {
 	return call->head_request || status == 204 || status == 304;
+}
+
+/* The call that the reply names, else the oldest. A peer that has named one names all: an answer without a name could be anybody's. */
+static struct upstream_call *find_call(struct channel *ch, struct upstream_call *oldest)
+{
+	if (!oldest->upstream->config.any_order) return oldest;
+	struct str id = http_get(oldest->reply.fields, STR(CALL_FIELD));
+	if (!id.p) return ch->names_calls ? NULL : oldest;
+	ch->names_calls = true;
+	for (struct list *i = ch->sent.next; i != &ch->sent && id.n == sizeof oldest->id; i = i->next) {
+		struct upstream_call *call = CONTAINER_OF(i, struct upstream_call, link);
+		if (memcmp(call->id, id.p, sizeof call->id) == 0) return call;
+	}
+	return NULL;
 }
 
 static enum reply_step finish_head(struct channel *ch, struct upstream_call *call)
@@ -26,6 +41,10 @@ static enum reply_step finish_head(struct channel *ch, struct upstream_call *cal
 		reply_begin(ch);
 		return REPLY_MORE;
 	}
+	struct upstream_call *named = find_call(ch, call);
+	if (!named) return REPLY_BROKEN;
+	if (named != call) call_swap_reply(named, call);
+	call = ch->reading = named;
 	ch->interim = 0;
 	ch->in_body = true;
 	call->reply.status = ch->line.status;
@@ -122,12 +141,13 @@ static enum reply_step step_rest(struct upstream_call *call, struct str *bytes)
 	return buf_ok(&call->body) ? REPLY_MORE : REPLY_BROKEN;
 }
 
-enum reply_step reply_step(struct channel *ch, struct upstream_call *call, struct str *bytes)
+enum reply_step reply_step(struct channel *ch, struct str *bytes)
 {
 	if (!ch->in_body) {
-		enum reply_step step = step_head(ch, call, bytes);
+		enum reply_step step = step_head(ch, CONTAINER_OF(ch->sent.next, struct upstream_call, link), bytes);
 		if (step == REPLY_BROKEN || !ch->in_body) return step;
 	}
+	struct upstream_call *call = ch->reading;
 	if (ch->until_close) return step_rest(call, bytes);
 	if (!ch->framing.chunked) return step_length(ch, call, bytes);
 	bool complete;
@@ -137,9 +157,10 @@ enum reply_step reply_step(struct channel *ch, struct upstream_call *call, struc
 	return REPLY_DONE;
 }
 
-bool reply_ends_with_connection(struct channel *ch, struct upstream_call *call)
+bool reply_ends_with_connection(struct channel *ch)
 {
 	if (!ch->in_body || !ch->until_close) return false;
+	struct upstream_call *call = ch->reading;
 	if (call->body.n) call->reply.body = buf_view(&call->body);
 	return true;
 }

@@ -57,6 +57,8 @@ struct http_server_config {
 	int64_t body_timeout_ms; /* default 20 s */
 	int64_t idle_timeout_ms; /* between requests; default 75 s */
 	int64_t write_timeout_ms; /* a peer that does not read; default 30 s */
+	/** Between our own processes: an answer to a request with CALL_FIELD leaves when it is ready, whatever is owed before it, and says the field again. */
+	bool any_order;
 	bool
 	    require_host; /* 400 for HTTP/1.1 without Host (RFC 9112 3.2: set it); a malformed or doubled one is refused always */
 	/** Head complete: return ERR_NONE and set *body_bytes_max for this request, or refuse with problem filled. NULL: default limit. */

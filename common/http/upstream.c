@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "common/core/id.h"
 #include "common/core/log.h"
 
 enum {
@@ -101,6 +102,25 @@ static void on_probe(void *arg, enum err status, const struct http_reply *reply)
 	if (is_well) loop_push(a->upstream->loop, PHASE_UPSTREAM, &a->upstream->send_task);
 }
 
+/* The name of the call goes before the head's last line. */
+static void write_request(struct upstream_call *call, struct str head, struct str body)
+{
+	struct upstream *u = call->upstream;
+	if (u->config.any_order) {
+		unsigned char number[4];
+		uint32_t id = ++u->last_id;
+		for (unsigned i = 0; i < sizeof number; i++) number[i] = (unsigned char)(id >> (24 - 8 * i));
+		id_hex(number, sizeof number, call->id);
+		buf_str(&call->request, str_span(head.p, head.n - 2));
+		BUF_LIT(&call->request, CALL_FIELD ": ");
+		buf_append(&call->request, call->id, sizeof call->id);
+		BUF_LIT(&call->request, "\r\n\r\n");
+	} else {
+		buf_str(&call->request, head);
+	}
+	buf_str(&call->request, body);
+}
+
 static void probe(struct upstream_address *a, int64_t now_ms)
 {
 	struct upstream *u = a->upstream;
@@ -116,9 +136,13 @@ static void probe(struct upstream_address *a, int64_t now_ms)
 	call->probe = true;
 	call->deadline_ms = now_ms + PROBE_MS;
 	if (call->deadline_ms < u->next_deadline_ms) u->next_deadline_ms = call->deadline_ms;
-	BUF_LIT(&call->request, "GET ");
-	buf_str(&call->request, u->config.health_path);
-	BUF_LIT(&call->request, " HTTP/1.1\r\nHost: health\r\n\r\n");
+	struct buf head;
+	buf_init(&head, 1024);
+	BUF_LIT(&head, "GET ");
+	buf_str(&head, u->config.health_path);
+	BUF_LIT(&head, " HTTP/1.1\r\nHost: health\r\n\r\n");
+	write_request(call, buf_view(&head), STR_NONE);
+	buf_free(&head);
 	channel_add(ch, call);
 }
 
@@ -158,7 +182,7 @@ static struct upstream_config with_defaults(const struct upstream_config *given)
 {
 	struct upstream_config c = *given;
 	if (!c.connections) c.connections = 2;
-	if (!c.pipeline_max) c.pipeline_max = 512;
+	if (!c.pipeline_max) c.pipeline_max = c.any_order ? 2048 : 512;
 	if (!c.reply_bytes_max) c.reply_bytes_max = 8 * 1024 * 1024;
 	if (!c.queue_max) c.queue_max = 4096;
 	if (c.connect_timeout_ms <= 0) c.connect_timeout_ms = 1000;
@@ -265,8 +289,7 @@ enum err upstream_send(struct upstream *u, struct str head, struct str body, boo
 	if (!ch && u->waiting_count >= u->config.queue_max) return ERR_BUSY;
 	if (!ch && !upstream_has_hope(u)) return ERR_SAFE_RETRY_LATER;
 	struct upstream_call *call = call_new(u);
-	buf_str(&call->request, head);
-	buf_str(&call->request, body);
+	write_request(call, head, body);
 	call->done = done;
 	call->arg = arg;
 	call->head_request = head_request;

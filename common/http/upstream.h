@@ -30,6 +30,7 @@ struct upstream_call {
 	bool
 	    any_coding; /* an unknown transfer coding ends with the connection (RFC 9112 6.3); else the answer is broken */
 	unsigned tries;
+	char id[8]; /* value of CALL_FIELD, when answers come in any order */
 	enum err status; /* CALL_DONE */
 	struct http_reply reply;
 	struct arena arena; /* of the reply's head and small bodies */
@@ -65,8 +66,10 @@ struct channel {
 	unsigned unsent_count;
 	int64_t connecting_since_ms;
 	bool answered_once;
+	struct upstream_call *reading; /* whose reply is arriving; NULL until its head stands */
+	bool names_calls; /* an answer said CALL_FIELD: from then on all of them must */
 	bool retires; /* an answer said close: what stands behind it was not processed */
-	/* The reply being read, of the first call of `sent`. */
+	/* The reply being read. Until its head tells whose it is, it gathers in the first call of `sent`. */
 	struct head_scan scan;
 	struct framing framing;
 	struct status_line line;
@@ -85,6 +88,7 @@ struct upstream {
 	struct list spare;
 	unsigned spare_count;
 	unsigned live_count;
+	uint32_t last_id;
 	unsigned waiting_count;
 	int64_t next_deadline_ms; /* no call is due before this */
 	int64_t born_ms;
@@ -107,6 +111,8 @@ void call_finish(struct upstream_call *call, enum err status);
 /** A call without an answer, on no list: waits again, or ends. `processed`: the peer may have acted on it. */
 void call_return(struct upstream_call *call, bool processed);
 void call_wait(struct upstream_call *call);
+/** Moves what has been read of a reply. */
+void call_swap_reply(struct upstream_call *a, struct upstream_call *b);
 /** Ends calls whose time is up. */
 void calls_check_deadlines(struct upstream *u, int64_t now_ms);
 void calls_deliver(struct loop_task *done_task);
@@ -135,10 +141,10 @@ void channel_check(struct channel *ch, int64_t now_ms);
 
 /* reply.c */
 enum reply_step { REPLY_MORE, REPLY_DONE, REPLY_BROKEN };
-/** Takes from the front of *bytes what belongs to the reply of `call`. */
-enum reply_step reply_step(struct channel *ch, struct upstream_call *call, struct str *bytes);
+/** Takes from the front of *bytes what belongs to one reply; channel->reading is its call once the head stands. */
+enum reply_step reply_step(struct channel *ch, struct str *bytes);
 /** The peer ended the connection: true when that ends the reply (content without a length). */
-bool reply_ends_with_connection(struct channel *ch, struct upstream_call *call);
+bool reply_ends_with_connection(struct channel *ch);
 void reply_begin(struct channel *ch);
 
 #endif

@@ -6,6 +6,8 @@
 #include "common/core/clock.h"
 #include "common/core/id.h"
 
+enum { OUTBOUND_CONNECTIONS = 64 }; /* more than jobs may hold, so that donors never stand behind them */
+
 struct service *request_service(const struct request *r)
 {
 	return r->service;
@@ -85,7 +87,8 @@ const struct vault *service_vault(const struct service *s)
 struct outbound *service_outbound(struct service *s)
 {
 	if (!s->outbound) {
-		struct outbound_config config = { .ca_file = str_of(getenv("YG_OUTBOUND_CA")) };
+		struct outbound_config config = { .ca_file = str_of(getenv("YG_OUTBOUND_CA")),
+			.connections_max = OUTBOUND_CONNECTIONS };
 		s->outbound = outbound_new(s->loop, &config);
 	}
 	return s->outbound;
@@ -146,7 +149,7 @@ static struct upstream *upstream_of(struct service *s, struct str name)
 		struct upstream_entry *u = &s->upstreams[i];
 		if (!str_eq(u->name, name)) continue;
 		struct upstream_config config = {
-			.name = u->name, .addresses = u->addresses, .address_count = u->address_count
+			.name = u->name, .addresses = u->addresses, .address_count = u->address_count, .any_order = true
 		};
 		if (!u->upstream) u->upstream = upstream_new(s->loop, &config);
 		return u->upstream;

@@ -15,7 +15,7 @@ const bearer = (token) => ({ Authorization: `Bearer ${token}` });
 const put = (path) => edge.call('PUT', path, { body: '{}', headers: { 'Content-Type': 'application/json', 'Content-Length': 2 } });
 const planFor = (path, plan) => { edge.shelf.plan = (key) => (key === path ? plan() : {}); };
 
-before(async () => { edge = await startEdge({}, withShelf()); });
+before(async () => { edge = await startEdge({}, { prepare: withShelf() }); });
 after(async () => { assert.deepEqual(await edge.stop(), { code: 0, signal: null }); });
 
 describe('hits', () => {

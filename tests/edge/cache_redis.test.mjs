@@ -28,9 +28,9 @@ async function inStep() {
 
 before(async () => {
 	redis = await startRedis();
-	a = await startEdge({ YG_REDIS: redis.address }, withShelf());
+	a = await startEdge({ YG_REDIS: redis.address }, { prepare: withShelf() });
 	shelf = a.shelf;
-	b = await startEdge({ YG_REDIS: redis.address }, withShelf(`unix:${a.dir}/shelf.sock`));
+	b = await startEdge({ YG_REDIS: redis.address }, { prepare: withShelf(`unix:${a.dir}/shelf.sock`) });
 	await inStep();
 });
 after(async () => {

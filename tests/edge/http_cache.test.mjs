@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { startOrigin } from './origin.mjs';
-import { call, freePort, raw, sleep, until } from './support.mjs';
+import { freePort } from '../support/platform.mjs';
+import { call, raw, sleep, until } from './support.mjs';
 
 const root = new URL('../..', import.meta.url).pathname;
 let origin;

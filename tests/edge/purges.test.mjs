@@ -13,10 +13,10 @@ let a;
 let b;
 let next = 0;
 
-const prepare = (address) => async (dir, edge) => {
+const prepare = (address) => async (edge) => {
 	/* the tests' own common.yaml knows one refusal only */
-	writeFileSync(join(dir, 'proto', 'gateway.yaml'), readFileSync(contract, 'utf8').replaceAll(/common\.yaml#\/components\/responses\/\w+/g, 'common.yaml#/components/responses/Problem'));
-	return withShelf(address)(dir, edge);
+	writeFileSync(join(edge.dir, 'proto', 'gateway.yaml'), readFileSync(contract, 'utf8').replaceAll(/common\.yaml#\/components\/responses\/\w+/g, 'common.yaml#/components/responses/Problem'));
+	return withShelf(address)(edge);
 };
 const token = (scope, kind = 'staff') => a.identity.signers[0].token({ scope, kind, organization: '4412' });
 const purge = (body, { scope = 'cache:purge', headers = {}, edge = a } = {}) => {
@@ -34,8 +34,8 @@ async function kept() {
 
 before(async () => {
 	redis = await startRedis();
-	a = await startEdge({ YG_REDIS: redis.address }, prepare());
-	b = await startEdge({ YG_REDIS: redis.address }, prepare(`unix:${a.dir}/shelf.sock`));
+	a = await startEdge({ YG_REDIS: redis.address }, { prepare: prepare() });
+	b = await startEdge({ YG_REDIS: redis.address }, { prepare: prepare(`unix:${a.dir}/shelf.sock`) });
 });
 after(async () => {
 	assert.deepEqual(await b?.stop(), { code: 0, signal: null });

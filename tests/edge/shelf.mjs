@@ -92,11 +92,11 @@ export async function startShelf(path) {
 }
 
 /** For startEdge. */
-export const withShelf = (address) => async (dir, edge) => {
-	writeFileSync(join(dir, 'proto', 'shelf.yaml'), CONTRACT);
+export const withShelf = (address) => async (edge) => {
+	writeFileSync(join(edge.dir, 'proto', 'shelf.yaml'), CONTRACT);
 	if (!address) {
-		edge.shelf = await startShelf(join(dir, 'shelf.sock'));
+		edge.shelf = await startShelf(join(edge.dir, 'shelf.sock'));
 		edge.atEnd = () => edge.shelf.close().catch(() => {});
 	}
-	return { upstreams: `,shelf=${address ?? `unix:${join(dir, 'shelf.sock')}`}` };
+	return { upstreams: `,shelf=${address ?? `unix:${join(edge.dir, 'shelf.sock')}`}` };
 };

@@ -5,6 +5,7 @@ with judged as (
     select g.id, g.public_code, g.campaign_id, g.amount_fen, g.paid_at,
            case when g.channel <> 'BANK_TRANSFER' then 'gift-not-by-transfer'
                 when g.amount_fen <> :body.amount_fen::bigint then 'transfer-amount-differs'
+                when :body.received_at::timestamptz < g.created_at - interval '1 day' then 'transfer-before-gift'
                 when :body.received_at::timestamptz > now() + interval '5 minutes' then 'transfer-in-future' end as problem
     from gift g
     where g.id = :path.id::uuid
