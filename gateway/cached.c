@@ -9,6 +9,8 @@
 #include "gateway/cache/operation_tags.h"
 #include "gateway/request.h"
 
+enum { COPY_BYTES_MAX = 1024 * 1024 };
+
 static struct cache *cache_of(const struct request *r)
 {
 	return r->gateway->cache;
@@ -84,7 +86,7 @@ static void judge(struct request *r, struct entry *e, bool shared)
 		cached_take(r, e, shared ? "hit; detail=shared" : "hit", shared ? CACHE_HIT_SHARED : CACHE_HIT);
 	} else if (cached_may_be_stale(r, e, e->policy.while_revalidate_ms)) {
 		cached_take(r, e, "hit; detail=stale-while-revalidate", CACHE_STALE);
-		cached_refresh(r, e);
+		if (!r->cache.flight) cached_refresh(r, e); /* else when that has landed */
 	} else {
 		keep_in_mind(r, e);
 	}
@@ -278,7 +280,10 @@ static void shared_found(void *arg, const struct l2_hit *hit)
 	struct request *r = arg;
 	r->cache.call = NULL;
 	if (hit && !r->gateway->stopped) take_shared(r, hit);
-	if (r->cache.entry) land(r, r->cache.entry);
+	if (r->cache.entry) {
+		land(r, r->cache.entry);
+		if (r->cache.outcome == CACHE_STALE) cached_refresh(r, r->cache.entry);
+	}
 	steps_run(r, AT_BODY);
 }
 
@@ -389,6 +394,8 @@ static bool copy_reply(struct request *r)
 {
 	struct arena *a = &r->x->arena;
 	const struct http_reply *from = r->reply;
+	if (from->body.n > COPY_BYTES_MAX)
+		return false; /* the arena is for small things; then nobody waits for Redis */
 	struct http_reply *to = ARENA_NEW(a, struct http_reply);
 	struct http_field *items = arena_array(a, from->fields.count + 1, sizeof *items);
 	if (!to || !items) return false;
