@@ -163,6 +163,14 @@ static void share(struct cache *c, const struct entry *e, struct http_fields ask
 	buf_free(&fill.variant);
 }
 
+/* Somebody asked later and was answered sooner: what he got takes its place, so that nobody sees an older answer after it. */
+static struct entry *find_newer(struct cache *c, const struct cached *k, struct http_fields asked)
+{
+	struct entry *e = store_find(c->store, k->hash, k->key, asked);
+	if (!e || e->born_ms <= k->asked_ms) return NULL;
+	return tags_check(c->tags, &e->stamp, e->slots, e->tag_count) == TAGS_PURGED ? NULL : e;
+}
+
 struct entry *cached_keep(struct cache *c, struct arena *a, const struct cached *k, struct http_fields asked,
     struct entry *renewed, const struct http_reply *reply)
 {
@@ -175,6 +183,8 @@ struct entry *cached_keep(struct cache *c, struct arena *a, const struct cached 
 	if (a->overflow || !c->tags || !may_keep(renewed ? renewed->status : reply->status, reply->fields)) return NULL;
 	if (!find_tags(a, k, renewed, reply->fields, url, &tags)) return NULL; /* nothing could purge it */
 	if (was_purged(c, k, &tags)) return NULL; /* what was asked before a write is not kept after it */
+	struct entry *newer = find_newer(c, k, asked);
+	if (newer) return entry_share(newer);
 	struct policy p = { .lifetime_ms = policy->ttl_ms,
 		.initial_age_ms = now_ms - k->asked_ms,
 		.while_revalidate_ms = policy->while_revalidate_ms,
