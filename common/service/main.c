@@ -56,7 +56,7 @@ static void drain_poll(void *arg)
 	struct drain *d = arg;
 	struct service *s = d->service;
 	bool late = loop_now_ms(s->loop) > s->stop_by_ms;
-	if (!late && (!d->server_done || !jobs_idle(s) || s->relink.running)) return;
+	if (!late && (!d->server_done || !jobs_idle(s) || !purger_idle(s) || s->relink.running)) return;
 	if (late) log_line(LOG_WARN, "drain took too long", "stopping anyway");
 	timer_stop(d->timer);
 	loop_stop(s->loop);
@@ -129,6 +129,7 @@ static int serve(struct service *s)
 	struct drain drain = { .service = s };
 	if (service_open(s) != ERR_NONE || observe_start(s) != ERR_NONE) return EXIT_CONFIG;
 	observe_link(s);
+	if (purger_start(s) != ERR_NONE) return EXIT_CONFIG;
 	if (s->def->start && s->def->start(s, &s->boot, &s->context) != ERR_NONE) return EXIT_CONFIG;
 	drain.timer = timer_new(s->loop, drain_poll, &drain);
 	if (listen_start(s) != ERR_NONE) return EXIT_CONFIG;

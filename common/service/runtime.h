@@ -43,7 +43,7 @@ struct bind {
 
 /* Columns whose alias starts with '!': index, or -1. */
 struct steering {
-	int problem, detail, etag, location, status, fingerprint, pending;
+	int problem, detail, etag, location, status, fingerprint, pending, tags, purge;
 };
 
 /* A statement made ready for an operation (or, with no operation, for flows and jobs). */
@@ -128,6 +128,7 @@ struct service {
 	struct buf scratch; /* body of the answer being made; used within one step */
 	struct metrics *metrics;
 	struct job_runner *jobs;
+	struct purger *purger; /* NULL: no Redis */
 	struct relink relink;
 	unsigned worker; /* 0 unless YG_WORKERS says more */
 	bool draining;
@@ -257,6 +258,14 @@ struct str constraint_slug(struct str constraint, char slug[SLUG_BYTES_MAX]);
 /* True when the list of If-None-Match names the entity tag (weak comparison, RFC 9110 13.1.2). */
 bool etag_matches(struct str list, struct str tag);
 void answer_send(struct request *r, int status, struct str content_type, struct str body);
+
+/* purge.c: what is cached elsewhere and was changed here; service_purge is in service.h */
+enum err purger_start(struct service *s);
+/* Nothing waits to be told, or nobody can be. */
+bool purger_idle(const struct service *s);
+/* The "!purge" column of the rows, once their transaction has been committed. */
+void purge_rows(
+    struct request *r, const struct plan *plan, const struct pg_result *result, unsigned first, unsigned count);
 
 /* page.c */
 enum { PAGE_KEYS_MAX = 8, CURSOR_BYTES_MAX = 768 }; /* 1024 characters, as common.yaml has it */

@@ -54,6 +54,11 @@ int service_main(const struct service_def *def, int argc, char **argv);
 void *service_context(const struct service *s);
 struct loop *service_loop(const struct service *s);
 const struct vault *service_vault(const struct service *s);
+/**
+ * Purges tags (separated by spaces) in all caches, soon; for what has been committed already. Statements do it by themselves with a
+ * column "!purge". Nothing happens without YG_REDIS.
+ */
+void service_purge(struct service *s, struct str tags);
 struct outbound;
 /** Shared HTTPS client (common/http/outbound.h), made on first use with YG_OUTBOUND_CA. */
 struct outbound *service_outbound(struct service *s);

@@ -22,7 +22,10 @@ export async function until(check, ms = 8000) {
 	}
 }
 
-/** `prepare` is called with the fake services before the gateway starts; it is waited for until `readyAt` says 200. */
+/**
+ * `prepare` is called with the fake services before the gateway starts; it may add contracts and services, and returns more settings,
+ * among them more `upstreams`. The gateway is waited for until `readyAt` says 200.
+ */
 export async function startEdge(env = {}, { prepare = () => {}, readyAt = '/readyz' } = {}) {
 	const dir = mkdtempSync(join(tmpdir(), 'edge-'));
 	cpSync(new URL('proto', import.meta.url).pathname, join(dir, 'proto'), { recursive: true });
@@ -30,13 +33,14 @@ export async function startEdge(env = {}, { prepare = () => {}, readyAt = '/read
 	const edge = { dir, port: await freePort(), privatePort: await freePort(), log: '', exited: null };
 	edge.identity = await startIdentity(join(dir, 'identity.sock'));
 	edge.echo = await startEcho(join(dir, 'echo.sock'));
-	prepare(edge);
+	const { upstreams = '', ...more } = (await prepare(edge)) ?? {};
 	edge.process = spawn(resolve(root, process.env.EDGE_BIN ?? `build/${process.env.VARIANT ?? 'dev'}/bin/gateway`), {
 		stdio: ['ignore', 'ignore', 'pipe'],
 		env: {
 			PATH: process.env.PATH, YG_LISTEN: `127.0.0.1:${edge.port}`, YG_METRICS_LISTEN: `127.0.0.1:${edge.privatePort}`,
 			YG_PROTO: join(dir, 'proto'), YG_IDENTITY_KEY_FILE: join(dir, 'identity.key'), YG_PUBLIC_URL: PUBLIC_URL,
-			YG_UPSTREAMS: `identity=unix:${dir}/identity.sock,echo=unix:${dir}/echo.sock`, YG_CORS_ORIGINS: 'https://app.example,*', ...env,
+			YG_UPSTREAMS: `identity=unix:${dir}/identity.sock,echo=unix:${dir}/echo.sock${upstreams}`,
+			YG_CORS_ORIGINS: 'https://app.example,*', ...more, ...env,
 		},
 	});
 	edge.process.stderr.setEncoding('utf8').on('data', (d) => { edge.log += d; });
@@ -47,6 +51,7 @@ export async function startEdge(env = {}, { prepare = () => {}, readyAt = '/read
 	edge.stop = async () => {
 		if (!edge.exited) edge.process.kill('SIGTERM');
 		const exited = await edge.exit;
+		await edge.atEnd?.();
 		for (const s of [edge.identity.server, edge.echo.server]) s.close(), s.closeAllConnections();
 		rmSync(dir, { recursive: true });
 		return exited;

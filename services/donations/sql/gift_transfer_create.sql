@@ -15,5 +15,6 @@ with judged as (
 )
 select coalesce(j.problem, case s.outcome when 'SETTLED' then null when 'ALREADY' then null
                                 when 'TRANSACTION_TAKEN' then 'pay-order-transaction-taken' else 'conflict-state' end) as "!problem",
-       j.id, j.public_code, j.campaign_id, j.amount_fen, 'PAID' as state, coalesce(j.paid_at, :body.received_at::timestamptz) as paid_at
+       j.id, j.public_code, j.campaign_id, j.amount_fen, 'PAID' as state, coalesce(j.paid_at, :body.received_at::timestamptz) as paid_at,
+       case s.outcome when 'SETTLED' then concat('gift:', j.public_code, ' campaign:', j.campaign_id, ' campaigns summary') end as "!purge"
 from judged j left join settled s on true
