@@ -120,27 +120,60 @@ describe('every byte', () => {
 		});
 });
 
+async function misbehave(one) {
+	wire.seen.length = 0;
+	wire.replies.x = one.reply;
+	const client = new Client(edge.port);
+	try {
+		await client.send('POST /v1/echo?reply=x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
+		const answer = await client.next();
+		assert.equal(answer?.status, one.status, answer?.body);
+		if (one.status === 502) assertOwnAnswer(answer);
+		if (one.body !== undefined) assert.equal(answer.body, one.body);
+		for (const field of one.has ?? []) assert.ok(answer.fields[field], field);
+		for (const field of ['x-yangguang-call', ...one.hasNot ?? []]) assert.equal(answer.fields[field], undefined, field);
+		const [first] = wire.seen;
+		assert.equal(wire.seen.length, 1, 'asked once: nobody knows what it did');
+		if (!one.reused) await until(() => wire.ended.has(first.connection));
+		for (let i = 0; i < 3; i++) await assertGoesOn(client);
+		if (!one.reused) assert.ok(wire.seen.slice(1).every((r) => r.connection !== first.connection), 'its connection is never used again');
+	} finally {
+		client.destroy();
+	}
+}
+
 describe('services that misbehave', () => {
-	for (const [name, one] of Object.entries(replies))
-		test(name, async () => {
-			wire.seen.length = 0;
-			wire.replies.x = one.reply;
+	for (const [name, one] of Object.entries(replies)) test(name, () => misbehave(one));
+});
+
+/* As our own services do; then no surplus can be taken for the answer to a neighbour, however many calls share the connection. */
+describe('services that name their calls and misbehave', () => {
+	before(() => { wire.names = true; });
+	for (const [name, one] of Object.entries(replies)) test(name, () => misbehave(one));
+
+	test('what one gets too much is never another\'s answer', async () => {
+		const surplus = Object.values(replies).filter((one) => !one.reused && typeof one.reply === 'string');
+		wire.replies = Object.fromEntries(surplus.map((one, i) => [`r${i}`, one.reply]));
+		const wrong = [];
+		const asker = async () => {
 			const client = new Client(edge.port);
-			try {
-				await client.send(`POST /v1/echo?reply=x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n`);
+			for (let i = 0; i < 150; i++) {
+				const line = `GET /v1/echo?${mark()} HTTP/1.1`;
+				await client.send(`${line}\r\nHost: a\r\n\r\n`);
 				const answer = await client.next();
-				assert.equal(answer?.status, one.status, answer?.body);
-				if (one.status === 502) assertOwnAnswer(answer);
-				if (one.body !== undefined) assert.equal(answer.body, one.body);
-				for (const field of one.has ?? []) assert.ok(answer.fields[field], field);
-				for (const field of one.hasNot ?? []) assert.equal(answer.fields[field], undefined, field);
-				const [first] = wire.seen;
-				assert.equal(wire.seen.length, 1, 'asked once: nobody knows what it did');
-				if (!one.reused) await until(() => wire.ended.has(first.connection));
-				for (let i = 0; i < 3; i++) await assertGoesOn(client);
-				if (!one.reused) assert.ok(wire.seen.slice(1).every((r) => r.connection !== first.connection), 'its connection is never used again');
-			} finally {
+				if (answer?.status === 200 && answer.body !== line) wrong.push(answer.body);
+			}
+			client.destroy();
+		};
+		const breaker = async () => {
+			for (const name of Object.keys(wire.replies)) {
+				const client = new Client(edge.port);
+				await client.send(`POST /v1/echo?reply=${name} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n`);
+				await client.next();
 				client.destroy();
 			}
-		});
+		};
+		await Promise.all([...Array.from({ length: 8 }, asker), breaker(), breaker()]);
+		assert.deepEqual(wrong, []);
+	});
 });

@@ -2,8 +2,8 @@
 // `reused`: the answer is good, and so is the connection.
 const ok = (body, ...fields) => [`HTTP/1.1 200 OK`, ...fields, '', body].join('\r\n');
 const bad = (reply) => ({ reply, status: 502 });
-const thenEnd = (bytes) => (socket) => { socket.end(bytes, 'latin1'); };
-const thenGone = (bytes) => (socket) => { socket.write(bytes, 'latin1', () => socket.destroy()); };
+const thenEnd = (bytes) => (socket, named) => { socket.end(named(bytes), 'latin1'); };
+const thenGone = (bytes) => (socket, named) => { socket.write(named(bytes), 'latin1', () => socket.destroy()); };
 const line = (text) => bad(`${text}\r\nContent-Length: 2\r\n\r\nhi`);
 
 export const replies = {
@@ -68,6 +68,8 @@ export const replies = {
 	'junk behind the length': { reply: ok('hi, and more than that', 'Content-Length: 2'), status: 200, body: 'hi' },
 	'a second answer nobody asked for': { reply: ok('hi', 'Content-Length: 2') + ok('evil', 'Content-Length: 4'), status: 200, body: 'hi' },
 	'junk behind the last chunk': { reply: ok('2\r\nhi\r\n0\r\n\r\nX', 'Transfer-Encoding: chunked'), status: 200, body: 'hi' },
+	'an answer to another call': { reply: (socket) => socket.write('HTTP/1.1 200 OK\r\nX-Yangguang-Call: 7fffffff\r\nContent-Length: 4\r\n\r\nevil'), status: 502 },
+	'a second answer that names another call': { reply: ok('hi', 'Content-Length: 2') + ok('evil', 'X-Yangguang-Call: 7fffffff', 'Content-Length: 4'), status: 200, body: 'hi' },
 	'a body behind 204': { reply: 'HTTP/1.1 204 No Content\r\n\r\nevil', status: 204 },
 	'a body behind 304': { reply: 'HTTP/1.1 304 Not Modified\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil', status: 304 },
 	'hop-by-hop fields': {

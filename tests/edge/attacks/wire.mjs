@@ -25,17 +25,21 @@ function readHead(bytes) {
 
 /**
  * A service that keeps the bytes of every request. `?reply=name` answers with replies[name]: bytes (Buffer, string), or a function
- * (socket, request). Else the answer is the request line. Health probes are not kept.
+ * (socket, request). Else the answer is the request line. Health probes are not kept. With `names` set, answers say which call they
+ * are for, as those of our own services do.
  */
 export async function startWire(path) {
-	const state = { seen: [], broken: [], replies: {}, connections: 0, open: new Set(), ended: new Set() };
+	const state = { seen: [], broken: [], replies: {}, connections: 0, open: new Set(), ended: new Set(), names: false };
+	/* The name goes into the first final head. */
+	state.name = (bytes, request) => (state.names ? bytes.replace(/^(HTTP\/1\.1 (?!1\d\d )[^\r\n]*\r\n)/m, `$1X-Yangguang-Call: ${state.get(request, 'x-yangguang-call')}\r\n`) : bytes);
 	const answer = (socket, request) => {
-		if (request.line.startsWith('GET /livez ')) return socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+		const write = (bytes) => socket.write(state.name(bytes, request), 'latin1');
+		if (request.line.startsWith('GET /livez ')) return write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
 		state.seen.push(request);
 		const name = /[?&]reply=([a-z0-9-]+)/.exec(request.line)?.[1];
-		if (!name) return socket.write(`HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${request.line.length}\r\n\r\n${request.line}`, 'latin1');
+		if (!name) return write(`HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${request.line.length}\r\n\r\n${request.line}`);
 		const reply = state.replies[name];
-		return typeof reply === 'function' ? reply(socket, request) : socket.write(reply, 'latin1');
+		return typeof reply === 'function' ? reply(socket, (bytes) => state.name(bytes, request)) : write(reply);
 	};
 	const server = net.createServer((socket) => {
 		const connection = ++state.connections;
