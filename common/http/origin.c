@@ -11,7 +11,7 @@
 
 enum {
 	TICK_MS = 50,
-	REQUEST_BYTES_MAX = 64 * 1024 * 1024,
+	REQUEST_BYTES_MAX = STREAM_PENDING_MAX,
 	ARENA_FIRST_BYTES = 4096,
 	HEAD_BYTES_MAX = 256 * 1024,
 };
@@ -405,7 +405,7 @@ struct origin *origin_new(struct loop *l, const struct origin_config *config)
 	if (!o->config.connections_max) o->config.connections_max = 256;
 	if (!o->config.idle_max) o->config.idle_max = 32;
 	if (!o->config.queue_max) o->config.queue_max = 1024;
-	if (!o->config.reply_bytes_max) o->config.reply_bytes_max = 16 * 1024 * 1024;
+	if (!o->config.reply_bytes_max) o->config.reply_bytes_max = 8 * 1024 * 1024;
 	if (o->config.connect_timeout_ms <= 0) o->config.connect_timeout_ms = 1000;
 	if (o->config.idle_ms <= 0) o->config.idle_ms = 2000;
 	o->shape.config.reply_bytes_max = o->config.reply_bytes_max;
@@ -469,6 +469,11 @@ enum err origin_send(struct origin *o, const struct origin_request *r, struct or
 	buf_init(&call->request, REQUEST_BYTES_MAX);
 	buf_str(&call->request, r->head);
 	buf_str(&call->request, r->body);
+	if (!buf_ok(&call->request)) {
+		buf_free(&call->request);
+		free(call);
+		return ERR_PAYLOAD_TOO_LARGE;
+	}
 	list_init(&call->link);
 	list_push(&o->live, &call->live);
 	*out = call;

@@ -17,7 +17,7 @@ struct origin_config {
 	unsigned connections_max; /* default 256; more calls wait */
 	unsigned idle_max; /* connections kept without a request, default 32 */
 	size_t queue_max; /* waiting for a connection; more fail with ERR_BUSY; default 1024 */
-	size_t reply_bytes_max; /* default 16 MiB */
+	size_t reply_bytes_max; /* default 8 MiB */
 	int64_t connect_timeout_ms; /* default 1 s */
 	int64_t idle_ms; /* default 2 s: less than servers wait, so that a request rarely meets a closing connection */
 };
@@ -37,7 +37,7 @@ struct origin_request {
 	upstream_done *done;
 	void *arg;
 };
-/** Ends with exactly one `done`, from PHASE_RUN, never inside this call. Fails: ERR_BUSY; then done is not called. */
+/** Ends with exactly one `done`, from PHASE_RUN, never inside this call. Fails: ERR_BUSY, ERR_PAYLOAD_TOO_LARGE (STREAM_PENDING_MAX); then done is not called. */
 MUST_USE enum err origin_send(struct origin *o, const struct origin_request *r, struct origin_call **out);
 /** `done` will not be called; only before it was. */
 void origin_cancel(struct origin_call *call);

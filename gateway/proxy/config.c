@@ -8,7 +8,11 @@
 #include "common/core/config.h"
 #include "common/core/log.h"
 
-enum { FILE_BYTES_MAX = 256 * 1024, REPORT_BYTES_MAX = 64 * 1024 };
+enum {
+	FILE_BYTES_MAX = 256 * 1024,
+	REPORT_BYTES_MAX = 64 * 1024,
+	MESSAGE_BYTES_MOST = 15 * 1024 * 1024 /* with its head within what a stream takes at once */
+};
 
 struct config_reader {
 	struct arena *arena;
@@ -114,8 +118,8 @@ static void read_route(struct config_reader *c, const struct json *object, struc
 		.client_control = read_flag(c, object, "client_control", true),
 		.stale_ms = read_number(c, object, "stale_s", 60, 0, 86400) * 1000,
 		.timeout_ms = read_number(c, object, "timeout_s", 30, 1, 3600) * 1000,
-		.body_bytes_max = (size_t)read_number(c, object, "body_bytes_max", MIB, 0, 64 * MIB),
-		.reply_bytes_max = (size_t)read_number(c, object, "reply_bytes_max", 8 * MIB, 1, 64 * MIB),
+		.body_bytes_max = (size_t)read_number(c, object, "body_bytes_max", MIB, 0, MESSAGE_BYTES_MOST),
+		.reply_bytes_max = (size_t)read_number(c, object, "reply_bytes_max", 8 * MIB, 1, MESSAGE_BYTES_MOST),
 		.connections_max = (unsigned)read_number(c, object, "connections_max", 256, 1, 10000) };
 	r->origin_count = read_list(c, object, "origins", r->origins, PROXY_ADDRESSES_MAX);
 	read_cache_mode(c, object, r);

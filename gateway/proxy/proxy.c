@@ -129,7 +129,7 @@ static enum err open_listener(struct proxies *p, struct str address, bool reuse_
 {
 	struct http_server_config config = {
 		.require_host = true,
-		.body_bytes_max = (size_t)64 * 1024 * 1024, /* each route has its own */
+		.body_bytes_max = (size_t)16 * 1024 * 1024, /* each route has its own */
 		.on_head = on_head,
 		.on_request = on_request,
 		.on_refused = on_refused,

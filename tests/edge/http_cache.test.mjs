@@ -494,6 +494,16 @@ describe('messages', { concurrency: 25 }, () => {
 		for (const host of ['one.example', 'two.example', 'ONE.example']) assert.equal((await ask(path, { Host: host })).text, host.toLowerCase());
 		assert.equal(origin.asked(path).length, 2);
 	});
+	test('big bodies in both directions, and one that is too big', async () => {
+		const path = newPath();
+		const big = 'x'.repeat(900_000);
+		origin.give(path, (req) => ({ body: req.method === 'POST' ? String(origin.asked(path)[0].body.length) : big.repeat(8) }));
+		assert.equal((await ask(path, { 'Content-Length': big.length }, 'POST', big)).text, '900000');
+		assert.equal((await ask(path)).text.length, 7_200_000);
+		assert.equal((await ask(path, { 'Content-Length': 1_100_000 }, 'POST', 'x'.repeat(1_100_000))).status, 413);
+		origin.give(path, { body: big.repeat(10) });
+		assert.equal((await ask(path)).status, 502);
+	});
 	test('nothing is asked twice', async () => {
 		const path = newPath();
 		origin.give(path, { hangUp: true });
