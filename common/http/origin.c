@@ -452,10 +452,9 @@ void origin_free(struct origin *o)
 	if (!--o->link_count) loop_push(o->loop, PHASE_LAST, &o->free_task);
 }
 
-enum err origin_send(struct origin *o, const struct origin_request *r, struct origin_call **out)
+enum err origin_send(struct origin *o, const struct origin_request *r)
 {
 	CHECK(r->done != NULL && !o->freed);
-	*out = NULL;
 	bool waits = o->waiting_count > 0 || !has_room(o);
 	if (waits && o->waiting_count >= o->config.queue_max) return ERR_BUSY;
 	struct origin_call *call = calloc(1, sizeof *call);
@@ -476,7 +475,6 @@ enum err origin_send(struct origin *o, const struct origin_request *r, struct or
 	}
 	list_init(&call->link);
 	list_push(&o->live, &call->live);
-	*out = call;
 	if (waits) {
 		list_push(&o->waiting, &call->link);
 		o->waiting_count++;
@@ -486,23 +484,6 @@ enum err origin_send(struct origin *o, const struct origin_request *r, struct or
 	if (!o->ticking) timer_start(o->tick, TICK_MS, TICK_MS);
 	o->ticking = true;
 	return ERR_NONE;
-}
-
-void origin_cancel(struct origin_call *call)
-{
-	struct origin *o = call->origin;
-	struct origin_link *k = call->on;
-	if (!call->done) return; /* inside its own `done` */
-	call->done = NULL;
-	if (k && k->state == LINK_TELLING) return; /* on_done_task ends it */
-	if (k) {
-		k->call = NULL;
-		link_close(k);
-	} else if (!call->status && !list_empty(&call->link)) {
-		o->waiting_count--;
-	}
-	if (!k && call->status) return; /* stands in `done` */
-	call_end(call);
 }
 
 struct origin_stats origin_stats(const struct origin *o)

@@ -8,7 +8,6 @@
  * none kept that said a byte too much, and nothing ever sent twice once a byte of it may have arrived. (upstream: our own services.)
  */
 struct origin;
-struct origin_call;
 
 struct origin_config {
 	struct str name;
@@ -38,10 +37,7 @@ struct origin_request {
 	void *arg;
 };
 /** Ends with exactly one `done`, from PHASE_RUN, never inside this call. Fails: ERR_BUSY, ERR_PAYLOAD_TOO_LARGE (STREAM_PENDING_MAX); then done is not called. */
-MUST_USE enum err origin_send(struct origin *o, const struct origin_request *r, struct origin_call **out);
-/** `done` will not be called; only before it was. */
-void origin_cancel(struct origin_call *call);
-
+MUST_USE enum err origin_send(struct origin *o, const struct origin_request *r);
 struct origin_stats {
 	unsigned connections;
 	unsigned in_flight;

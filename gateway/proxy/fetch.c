@@ -90,7 +90,6 @@ static void put_fields(struct buf *out, const struct fetch *f)
 static void answered(void *arg, enum err status, const struct http_reply *reply)
 {
 	struct fetch *f = arg;
-	f->call = NULL;
 	if (status) {
 		f->done(f, status, NULL);
 		return;
@@ -131,7 +130,7 @@ enum err fetch_send(struct fetch *f)
 		.interim = interim,
 		.done = answered,
 		.arg = f };
-	enum err e = buf_ok(&head) ? origin_send(f->route->origin, &r, &f->call) : ERR_HEADERS_TOO_LARGE;
+	enum err e = buf_ok(&head) ? origin_send(f->route->origin, &r) : ERR_HEADERS_TOO_LARGE;
 	buf_free(&head);
 	return e;
 }

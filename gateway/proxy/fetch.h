@@ -29,7 +29,6 @@ struct fetch {
 	int64_t deadline_ms;
 	struct tags_stamp stamp; /* before it was sent */
 	int64_t asked_wall_ms;
-	struct origin_call *call;
 	void (*interim)(void *arg, int status, struct http_fields fields);
 	/** Later, once. answer NULL: there is none. */
 	void (*done)(struct fetch *f, enum err status, const struct answer *answer);

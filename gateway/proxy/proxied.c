@@ -41,8 +41,8 @@ static enum next serve(struct proxied *p, const struct entry *e, const char *how
 	s.response.field_count = s.field_count;
 	cache_count(cache_of(p), outcome);
 	*cache_of(p)->hit_bytes += s.response.body.n;
+	http_respond(x, &s.response); /* copies: the entry may be ours alone by now */
 	finish(p);
-	http_respond(x, &s.response);
 	return NEXT_WAIT;
 }
 
