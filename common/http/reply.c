@@ -2,6 +2,8 @@
  * once, into the memory of its call, because the answer goes out later than the read (client.h). */
 #include "common/http/upstream.h"
 
+/* "HTTP/1.1 200 " */
+enum { REASON_AT = 13 };
 enum { REPLY_HEAD_BYTES_MAX = 32 * 1024, REPLY_FIELDS_MAX = 128, INTERIM_MAX = 8 };
 
 void reply_begin(struct channel *ch)
@@ -48,7 +50,6 @@ static enum reply_step finish_head(struct channel *ch, struct upstream_call *cal
 	ch->interim = 0;
 	ch->in_body = true;
 	call->reply.status = ch->line.status;
-	call->reply.reason = ch->line.reason;
 	call->reply.body = STR("");
 	size_t bytes_max = call->upstream->config.reply_bytes_max;
 	if (is_bodiless(call, ch->line.status)) {
@@ -98,6 +99,7 @@ static bool parse_head(struct channel *ch, struct upstream_call *call, struct st
 	struct http_field *items = arena_array(&call->arena, count + 1, sizeof *items);
 	if (!items || wire_head(ch->wire, WIRE_REPLY, head, items, &count)) return false;
 	call->reply.fields = (struct http_fields){ items, count };
+	call->reply.reason = str_from(str_span(head.p, ch->scan.first_line - 2), REASON_AT);
 	if (!parse_framing(ch, call)) return false;
 	if (ch->line.status >= 200 && !wire_keep_alive(ch->wire)) ch->retires = true;
 	return true;
