@@ -108,6 +108,16 @@ static void exchange_free(struct exchange *e)
 	free(e);
 }
 
+/* Large buffers do not wait for the next large request. */
+static void recycle(struct buf *b)
+{
+	if (b->cap > SPARE_EXCHANGE_BYTES) {
+		buf_free(b);
+	} else {
+		buf_reset(b);
+	}
+}
+
 void exchange_finish(struct exchange *e, int status, size_t bytes)
 {
 	struct http_server *s = e->connection->server;
@@ -117,13 +127,14 @@ void exchange_finish(struct exchange *e, int status, size_t bytes)
 		return;
 	}
 	arena_reset(&e->x.arena);
-	buf_reset(&e->intake.raw);
-	buf_reset(&e->intake.body);
-	buf_reset(&e->held);
+	recycle(&e->intake.raw);
+	recycle(&e->intake.body);
+	recycle(&e->held);
 	*e = (struct exchange){
 		.x.arena = e->x.arena, .intake.raw = e->intake.raw, .intake.body = e->intake.body, .held = e->held
 	};
-	list_push(&s->spare, &e->link);
+	list_push(
+	    s->spare.next, &e->link); /* to the front: the one used last is in the cache, and the others stay small */
 	s->spare_count++;
 }
 
