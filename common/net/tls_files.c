@@ -24,8 +24,9 @@ enum err tls_complain(const char *file, const char *why)
 
 const char *tls_error(void)
 {
-	unsigned long code = ERR_peek_last_error();
-	const char *reason = ERR_reason_error_string(code);
+	unsigned long code = ERR_peek_error(); /* the first is the cause */
+	const char *reason =
+	    ERR_SYSTEM_ERROR(code) ? strerror((int)ERR_GET_REASON(code)) : ERR_reason_error_string(code);
 	ERR_clear_error();
 	return reason ? reason : "unknown";
 }

@@ -79,7 +79,7 @@ void tls_set_release(struct tls_set *set);
 /** The certificate for a name in any case, or NULL. Exact names go before wildcards; a wildcard stands for one label. */
 const struct certificate *tls_set_find(const struct tls_set *set, struct str name);
 
-/** The reason at the end of OpenSSL's queue, which is emptied. */
+/** The reason at the head of OpenSSL's queue, which is emptied. */
 const char *tls_error(void);
 /** Logs what is wrong with a file. Gives ERR_CONFIG. */
 enum err tls_complain(const char *file, const char *why);
