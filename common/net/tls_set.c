@@ -149,6 +149,7 @@ static void make_indexes(void)
 
 static SSL_CTX *context_new(void)
 {
+	char groups[] = "X25519:P-256";
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	CHECK(ctx != NULL);
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
@@ -162,7 +163,7 @@ static SSL_CTX *context_new(void)
 					   "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"));
 	CHECK(SSL_CTX_set_ciphersuites(
 	    ctx, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"));
-	CHECK(SSL_CTX_set1_groups_list(ctx, "X25519:P-256"));
+	CHECK(SSL_CTX_set1_groups_list(ctx, groups));
 	CHECK(SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"yangguang", 9));
 	SSL_CTX_set_max_cert_list(ctx, CHAIN_BYTES_MAX);
 	SSL_CTX_set_verify_depth(ctx, VERIFY_DEPTH);
