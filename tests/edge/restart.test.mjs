@@ -10,7 +10,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Authority } from './pki.mjs';
-import { freePort, startEdge, until } from './support.mjs';
+import { freePort } from '../support/platform.mjs';
+import { startEdge, until } from './support.mjs';
 
 const root = new URL('../..', import.meta.url).pathname;
 const built = resolve(root, process.env.EDGE_BIN ?? `build/${process.env.VARIANT ?? 'dev'}/bin/gateway`);

@@ -10,7 +10,8 @@ import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
 import { PUBLIC_URL } from './fakes.mjs';
 import { Authority, remove } from './pki.mjs';
-import { freePort, startEdge, until } from './support.mjs';
+import { freePort } from '../support/platform.mjs';
+import { startEdge, until } from './support.mjs';
 
 let dir, servers, clients, strangers, edge, port, ca;
 const MINE = '/v1/items/01890000-0000-7000-8000-000000000001';
