@@ -54,6 +54,8 @@ struct connection {
 	bool lingering;
 	bool cut; /* aborted: its pending bytes are as good as gone */
 	bool paused;
+	bool secure;
+	struct tls_client *certificate; /* owned */
 	char peer[48];
 };
 
@@ -68,7 +70,8 @@ enum {
 
 struct http_server {
 	struct loop *loop;
-	struct listener *listener;
+	struct listener *listeners[HTTP_LISTENERS_MAX];
+	unsigned listener_count;
 	struct timer *tick;
 	bool ticking;
 	struct http_server_config config;
@@ -83,6 +86,7 @@ struct http_server {
 	int64_t date_s, date_checked_ms;
 	char date[32];
 	bool draining;
+	int64_t retire_at_ms; /* draining: idle connections are left alone until then; 0: they are not */
 	bool freed;
 	void (*drained)(void *arg);
 	void *drained_arg;
