@@ -162,14 +162,21 @@ static void land(struct proxied *p, struct entry *e)
 		flight_scatter(flight);
 }
 
+/* The problem is set: it is told, and somebody else may try. */
+static void give_up(struct proxied *p)
+{
+	struct flight *flight = p->flight;
+	p->flight = NULL;
+	steps_fail(p->r);
+	if (flight) flight_fail(flight);
+}
+
 static void missed(struct fetch *f, enum err status, const struct answer *a)
 {
 	struct proxied *p = CONTAINER_OF(f, struct proxied, fetch);
 	if (status) {
-		struct flight *flight = p->flight;
-		p->flight = NULL;
-		fail_later(p, status);
-		if (flight) flight_fail(flight);
+		(void)fail(p, status);
+		give_up(p);
 		return;
 	}
 	bool keeps = str_eq(f->method, STR("GET")) && !directive_has(&p->want, DIRECTIVE_NO_STORE);
@@ -198,16 +205,18 @@ static void offered(struct fetch *f, enum err status, const struct answer *a)
 	if (!chosen) chosen = first;
 	if (!chosen) { /* it has gone meanwhile: asked once more, without an offer */
 		f->offer = STR_NONE;
-		if (send(p, missed) == NEXT_FAIL) steps_fail(p->r);
+		if (send(p, missed) == NEXT_FAIL) give_up(p);
 		return;
 	}
 	struct entry *old = entry_share(chosen), *e = fetch_renew(f, old, a);
 	entry_release(old);
 	if (!e) {
-		fail_later(p, ERR_BAD_UPSTREAM);
+		(void)fail(p, ERR_BAD_UPSTREAM);
+		give_up(p);
 		return;
 	}
 	(void)serve(p, e, "fwd=vary-miss; fwd-status=304", CACHE_RENEWED);
+	land(p, e);
 	entry_release(e);
 }
 
