@@ -291,6 +291,7 @@ describe('conditions', { concurrency: 25 }, () => {
 		assert.equal(origin.asked(path)[1].headers['if-none-match'], '"a"');
 		await ask(path, { Foo: '2' });
 		assert.equal(origin.asked(path).length, 2);
+		assert.equal((await ask(path, { Foo: '3' })).text, 'shared', 'nobody waits for a flight that has ended');
 	});
 });
 
