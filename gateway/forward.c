@@ -39,7 +39,7 @@ static void put_own_fields(struct buf *out, struct request *r, int64_t left_ms)
 	put_field(out, STR("X-Request-Id"), str_span(r->id, sizeof r->id));
 	put_field(out, STR("traceparent"), str_span(parent, sizeof parent));
 	if (r->trace.state.n) put_field(out, STR("tracestate"), r->trace.state);
-	put_field(out, STR("X-Forwarded-For"), r->x->peer);
+	put_field(out, STR("X-Forwarded-For"), r->client);
 	put_field(out, STR("X-Forwarded-Proto"), r->gateway->forwarded_proto);
 	if (r->x->host.n) put_field(out, STR("X-Forwarded-Host"), r->x->host);
 	BUF_LIT(out, "X-Yangguang-Deadline-Ms: ");

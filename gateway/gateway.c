@@ -109,7 +109,9 @@ static void reload(void *arg, int signo)
 	if (g->draining) return;
 	arena_init(&seal_arena, 4096, 64 * 1024);
 	enum err e = settings_read_identity_key(&seal_arena, g->settings.identity_key_file, &seal_key);
-	if (e == ERR_NONE) e = plan_load(g->settings.proto.p, g->upstreams, g->metrics, g->settings.public_url, &plan);
+	if (e == ERR_NONE)
+		e = plan_load(g->settings.proto.p, g->settings.rate_policies.p, g->upstreams, g->metrics,
+		    g->settings.public_url, &plan);
 	if (e != ERR_NONE) {
 		arena_release(&seal_arena);
 		log_line(LOG_ERROR, "reload refused, nothing changed", "%s", err_info(e)->name);
@@ -120,6 +122,7 @@ static void reload(void *arg, int signo)
 	arena_release(&g->seal_arena);
 	g->seal_arena = seal_arena;
 	g->seal_key = seal_key;
+	limits_set_key(g->limiting.limits, seal_key);
 	credentials_flush(g->credentials);
 	keyring_refresh(g->keyring);
 	log_line(LOG_INFO, "reloaded", "%u operations", plan->contract->operation_count);
@@ -246,8 +249,10 @@ static enum err boot(struct gateway *g, unsigned worker)
 	open_metrics(g);
 	TRY(settings_read_identity_key(&g->seal_arena, g->settings.identity_key_file, &g->seal_key));
 	TRY(upstreams_open(g->loop, a, g->settings.upstreams, g->metrics, &g->upstreams));
-	TRY(plan_load(g->settings.proto.p, g->upstreams, g->metrics, g->settings.public_url, &g->plan));
+	TRY(plan_load(g->settings.proto.p, g->settings.rate_policies.p, g->upstreams, g->metrics,
+	    g->settings.public_url, &g->plan));
 	TRY(open_identity(g));
+	TRY(limiting_open(&g->limiting, g->loop, &g->settings, g->seal_key, g->metrics));
 	TRY(open_private(g, worker));
 	TRY(open_public(g));
 	g->drain_timer = timer_new(g->loop, drained, g);
@@ -262,6 +267,7 @@ static void close_all(struct gateway *g)
 {
 	g->stopped = true;
 	upstreams_free(g->upstreams); /* first: it ends each call, and the request behind it must still be there */
+	limits_free(g->limiting.limits); /* whoever waits for a verdict goes on, and hears that we stop */
 	if (g->server) http_server_free(g->server);
 	private_listener_close(g->private_listener);
 	credentials_free(g->credentials);

@@ -5,6 +5,7 @@
 #include "common/service/private_listener.h"
 #include "gateway/cors.h"
 #include "gateway/credentials.h"
+#include "gateway/limit/limit_steps.h"
 #include "gateway/plan.h"
 #include "gateway/settings.h"
 
@@ -25,6 +26,7 @@ struct gateway {
 	struct keyring *keyring;
 	struct revocations *revocations;
 	struct credentials *credentials;
+	struct limiting limiting;
 	struct str forwarded_proto;
 	struct buf scratch; /* for one head or one problem at a time */
 	struct loop_task log_flush;

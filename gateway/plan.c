@@ -63,8 +63,8 @@ static enum err write_openapi(struct plan *p, struct str public_url)
 	return p->arena.overflow ? ERR_MEMORY : ERR_NONE;
 }
 
-enum err plan_load(
-    const char *proto, struct upstreams *upstreams, struct metrics *metrics, struct str public_url, struct plan **out)
+enum err plan_load(const char *proto, const char *policies, struct upstreams *upstreams, struct metrics *metrics,
+    struct str public_url, struct plan **out)
 {
 	struct plan *p = calloc(1, sizeof *p);
 	struct buf report;
@@ -73,6 +73,7 @@ enum err plan_load(
 	arena_init(&p->arena, 64 * 1024, PLAN_BYTES_MAX);
 	buf_init(&report, REPORT_BYTES_MAX);
 	enum err e = contract_load(&p->arena, proto, NULL, &p->contract, &report);
+	if (e == ERR_NONE) e = policies_load(&p->arena, policies, p->contract, &p->policies, &report);
 	if (e == ERR_NONE) e = link_operations(p, upstreams, metrics, &report);
 	if (e == ERR_NONE) e = write_openapi(p, public_url);
 	if (e != ERR_NONE) {

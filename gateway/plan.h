@@ -1,7 +1,7 @@
 #ifndef GATEWAY_PLAN_H
 #define GATEWAY_PLAN_H
 
-#include "common/contract/contract.h"
+#include "common/contract/policies.h"
 #include "common/service/metrics.h"
 #include "gateway/upstreams.h"
 
@@ -18,13 +18,14 @@ struct plan {
 	unsigned references;
 	const struct contract *contract;
 	struct operation_plan *operations;
+	const struct rate_policies *policies;
 	struct str openapi; /* the merged public contract, JSON */
 	struct str openapi_etag;
 };
 
 /** Loads all contracts of `proto` and links them with the upstreams. Every fault is logged; ERR_CONFIG and nothing is changed. */
-MUST_USE enum err plan_load(
-    const char *proto, struct upstreams *upstreams, struct metrics *metrics, struct str public_url, struct plan **out);
+MUST_USE enum err plan_load(const char *proto, const char *policies, struct upstreams *upstreams,
+    struct metrics *metrics, struct str public_url, struct plan **out);
 /** Takes part in its ownership / gives up a part; the last one frees. */
 struct plan *plan_share(struct plan *p);
 void plan_release(struct plan *p);

@@ -22,11 +22,13 @@ struct request {
 	struct str path; /* normalised */
 	struct str allow; /* methods of the path, for 405 and OPTIONS */
 	struct credential credential;
+	struct str client; /* its address; a proxy's word when that is trusted */
 	struct caller caller;
 	bool known; /* caller is set */
 	union {
 		struct keyring_wait keyring;
 		struct credential_wait credential;
+		struct limit_wait limit;
 	} wait;
 	struct trace trace;
 	char id[36];
@@ -34,6 +36,8 @@ struct request {
 	const struct http_reply *reply; /* the service's answer; only inside the turn that brought it */
 	struct http_response answer; /* the gateway's own answer */
 	struct problem problem;
+	struct limit_state limit; /* what the client is told of its quota */
+	uint64_t **limit_counters;
 	int sent_status; /* told by the server at the end; 0: the client was gone */
 	size_t sent_bytes;
 	unsigned step;
@@ -68,6 +72,8 @@ enum next preflight_answer(struct request *r);
 enum next auth_authenticate(struct request *r);
 enum next auth_identify(struct request *r);
 enum next auth_authorize(struct request *r);
+enum next limit_address(struct request *r);
+enum next limit_rate(struct request *r);
 enum next forward_send(struct request *r);
 enum next respond_write(struct request *r);
 enum next record_write(struct request *r);

@@ -24,9 +24,14 @@ void settings_read(struct arena *boot, struct settings *out)
 		.upstreams = config_need(boot, "YG_UPSTREAMS"),
 		.public_url = config_need(boot, "YG_PUBLIC_URL"),
 		.cors_origins = config_str(boot, "YG_CORS_ORIGINS", NULL),
+		.redis = config_str(boot, "YG_REDIS", NULL),
+		.rate_policies = config_str(boot, "YG_RATE_POLICIES", NULL),
+		.trusted_proxies = config_str(boot, "YG_TRUSTED_PROXIES", NULL),
+		.trusted_proxy_field = config_str(boot, "YG_TRUSTED_PROXY_FIELD", "X-Forwarded-For"),
 		.workers = (unsigned)config_int("YG_WORKERS", 1, 1, WORKERS_MAX),
 		.log = read_level(config_str(boot, "YG_LOG", "info")),
 	};
+	if (!out->rate_policies.p) out->rate_policies = arena_printf(boot, "%.*s/policies.yaml", STR_FMT(out->proto));
 }
 
 enum err settings_read_identity_key(struct arena *a, struct str path, struct str *out)

@@ -14,6 +14,10 @@ struct settings {
 	struct str upstreams;
 	struct str public_url;
 	struct str cors_origins;
+	struct str redis; /* absent: limits are kept by each process for itself */
+	struct str rate_policies;
+	struct str trusted_proxies;
+	struct str trusted_proxy_field;
 	unsigned workers;
 	enum log_level log;
 };

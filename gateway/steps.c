@@ -11,7 +11,7 @@ struct step {
 	enum next (*run)(struct request *r);
 };
 
-/* The places of the next issue's stages: address limits, rate limits, cache and joined flights. */
+/* The places of stages to come: cache and joined flights. */
 static enum next pass(struct request *r)
 {
 	(void)r;
@@ -23,13 +23,13 @@ static const struct step table[] = {
 	{ AT_HEAD,   "receive",       route_receive },     /* ids, trace, method override */
 	{ AT_HEAD,   "normalise",     route_normalise },   /* one path for routing, authorization and the service */
 	{ AT_HEAD,   "route",         route_find },        /* → operation, or the methods of the path */
-	{ AT_BODY,   "limit address", pass },
+	{ AT_BODY,   "limit address", limit_address },     /* may wait 10 ms for Redis, no more */
 	{ AT_BODY,   "serve page",    pages_serve },       /* /, /problems/…, /openapi.json */
 	{ AT_BODY,   "preflight",     preflight_answer },  /* OPTIONS, 404, 405 */
 	{ AT_BODY,   "authenticate",  auth_authenticate }, /* may wait for a key set or an API key */
 	{ AT_BODY,   "identify",      auth_identify },
 	{ AT_BODY,   "authorize",     auth_authorize },
-	{ AT_BODY,   "limit rate",    pass },
+	{ AT_BODY,   "limit rate",    limit_rate },
 	{ AT_BODY,   "look up",       pass },
 	{ AT_BODY,   "join flight",   pass },
 	{ AT_BODY,   "forward",       forward_send },      /* waits for the service */
@@ -85,6 +85,7 @@ struct request *request_new(struct gateway *g, struct http_exchange *x)
 	r->plan = plan_share(g->plan);
 	r->metrics = &g->unmatched;
 	r->method = x->method;
+	r->client = client_address(&g->limiting.proxies, &x->arena, x->fields, x->peer);
 	++*g->in_flight;
 	x->user = r;
 	arena_on_release(&x->arena, forget, r); /* however the exchange ends */
