@@ -154,6 +154,7 @@ static void check_end(struct http_server *s)
 void server_forget(struct connection *c)
 {
 	struct http_server *s = c->server;
+	if (s->config.on_disconnect) s->config.on_disconnect(s->config.arg, str_of(c->peer));
 	list_remove(&c->link);
 	buf_free(&c->out);
 	buf_free(&c->backlog);
