@@ -30,6 +30,18 @@ static enum err on_head(void *arg, struct http_exchange *x, size_t *body_bytes_m
 	return ERR_NONE;
 }
 
+static bool on_connect(void *arg, struct str peer)
+{
+	struct gateway *g = arg;
+	return connections_come(g->limiting.connections, peer);
+}
+
+static void on_disconnect(void *arg, struct str peer)
+{
+	struct gateway *g = arg;
+	connections_gone(g->limiting.connections, peer);
+}
+
 static void on_request(void *arg, struct http_exchange *x)
 {
 	(void)arg;
@@ -220,6 +232,13 @@ static enum err open_public(struct gateway *g)
 		.require_host = true,
 		.unread_bytes_max = UNREAD_BYTES_MAX,
 		.unread_total_max = UNREAD_TOTAL_MAX,
+		.connections_max = g->settings.connections_max,
+		.head_timeout_ms = g->settings.head_timeout_ms,
+		.body_timeout_ms = g->settings.body_timeout_ms,
+		.idle_timeout_ms = g->settings.idle_timeout_ms,
+		.write_timeout_ms = g->settings.write_timeout_ms,
+		.on_connect = on_connect,
+		.on_disconnect = on_disconnect,
 		.on_head = on_head,
 		.on_request = on_request,
 		.on_refused = on_refused,
@@ -276,6 +295,7 @@ static void close_all(struct gateway *g)
 	if (g->drain_timer) timer_free(g->drain_timer);
 	plan_release(g->plan);
 	if (g->loop) loop_free(g->loop);
+	connections_free(g->limiting.connections); /* the last ones are told of inside loop_free */
 	metrics_free(g->metrics);
 	arena_release(&g->seal_arena);
 	buf_free(&g->scratch);

@@ -4,7 +4,13 @@
 #include "common/core/config.h"
 #include "common/core/id.h"
 
-enum { WORKERS_MAX = 64, KEY_FILE_BYTES_MAX = 4096, KEY_BYTES_MIN = 16, KEY_BYTES_MAX = 64 };
+enum {
+	WORKERS_MAX = 64,
+	KEY_FILE_BYTES_MAX = 4096,
+	KEY_BYTES_MIN = 16,
+	KEY_BYTES_MAX = 64,
+	TIMEOUT_MS_MAX = 3600 * 1000
+};
 
 static enum log_level read_level(struct str s)
 {
@@ -28,6 +34,12 @@ void settings_read(struct arena *boot, struct settings *out)
 		.rate_policies = config_str(boot, "YG_RATE_POLICIES", NULL),
 		.trusted_proxies = config_str(boot, "YG_TRUSTED_PROXIES", NULL),
 		.trusted_proxy_field = config_str(boot, "YG_TRUSTED_PROXY_FIELD", "X-Forwarded-For"),
+		.connections_max = (unsigned)config_int("YG_CONNECTIONS_MAX", 20000, 1, 1000000),
+		.connections_per_address = (unsigned)config_int("YG_CONNECTIONS_PER_ADDRESS", 2000, 1, 1000000),
+		.head_timeout_ms = config_int("YG_HEAD_TIMEOUT_MS", 10000, 100, TIMEOUT_MS_MAX),
+		.body_timeout_ms = config_int("YG_BODY_TIMEOUT_MS", 20000, 100, TIMEOUT_MS_MAX),
+		.idle_timeout_ms = config_int("YG_IDLE_TIMEOUT_MS", 75000, 100, TIMEOUT_MS_MAX),
+		.write_timeout_ms = config_int("YG_WRITE_TIMEOUT_MS", 30000, 100, TIMEOUT_MS_MAX),
 		.workers = (unsigned)config_int("YG_WORKERS", 1, 1, WORKERS_MAX),
 		.log = read_level(config_str(boot, "YG_LOG", "info")),
 	};

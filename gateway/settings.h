@@ -18,6 +18,12 @@ struct settings {
 	struct str rate_policies;
 	struct str trusted_proxies;
 	struct str trusted_proxy_field;
+	unsigned connections_max; /* of one process; more are answered 503 */
+	unsigned connections_per_address;
+	int64_t head_timeout_ms;
+	int64_t body_timeout_ms;
+	int64_t idle_timeout_ms;
+	int64_t write_timeout_ms;
 	unsigned workers;
 	enum log_level log;
 };

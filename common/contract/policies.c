@@ -23,8 +23,9 @@ struct reader {
 
 struct str rate_class_name(enum rate_class c)
 {
-	static const char *const names[RATE_CLASS_COUNT] = { "anonymous", "citizen", "staff", "partner" };
-	return str_of(names[c]);
+	static const struct str names[RATE_CLASS_COUNT] = { STR("anonymous"), STR("citizen"), STR("staff"),
+		STR("partner") };
+	return names[c];
 }
 
 PRINTF_LIKE(3, 4) static void fault(struct reader *r, const struct json *at, const char *fmt, ...);

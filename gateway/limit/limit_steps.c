@@ -8,6 +8,11 @@ static void count(uint64_t *cells[2], enum limit_verdict verdict)
 	++*cells[verdict == LIMIT_REFUSE];
 }
 
+static double read_refused(void *arg)
+{
+	return (double)connections_refused(arg);
+}
+
 static void open_counters(struct limiting *l, struct metrics *m)
 {
 	static const char *const name = "yg_limit_requests_total", *const help = "Requests by the limit they met.";
@@ -30,6 +35,9 @@ enum err limiting_open(struct limiting *l, struct loop *loop, const struct setti
 	struct limits_config config = { .redis = settings->redis, .key = seal_key, .share = settings->workers };
 	TRY(proxies_read(&l->proxies, settings->trusted_proxies, settings->trusted_proxy_field));
 	l->limits = limits_new(loop, &config, metrics);
+	l->connections = connections_new(settings->connections_per_address, &l->proxies);
+	metrics_counter_fn(metrics, "yg_limit_connections_refused_total",
+	    "Connections of addresses that have their share.", NULL, 0, read_refused, l->connections);
 	open_counters(l, metrics);
 	return ERR_NONE;
 }

@@ -2,6 +2,7 @@
 #define GATEWAY_LIMIT_LIMIT_STEPS_H
 
 #include "common/http/client_address.h"
+#include "gateway/limit/connections.h"
 #include "gateway/limit/limits.h"
 #include "gateway/settings.h"
 
@@ -10,6 +11,7 @@ struct gateway;
 /** What a gateway needs for its limits: opened at boot. */
 struct limiting {
 	struct limits *limits;
+	struct connections *connections;
 	struct proxies proxies;
 	uint64_t *address[2]; /* let through, refused */
 	uint64_t *rate[RATE_CLASS_COUNT][2];

@@ -138,24 +138,26 @@ static int64_t seconds_up(int64_t ns)
 static void tell(
     struct limits *l, const struct bucket *b, const struct rate_limit *limit, bool refused, struct limit_state *state)
 {
-	int64_t now = now_ns(l), least = INT64_MAX;
+	int64_t now = now_ns(l), least = INT64_MAX, wait_ns = 0, longest_ns = 0;
 	*state = (struct limit_state){ .limit = limit };
 	for (unsigned i = 0; i < limit->window_count; i++) {
 		int64_t left = bucket_left(b, limit->windows, i, now);
-		int64_t wait = bucket_wait_ns(b, limit->windows, i, now);
-		if (refused && wait) state->violated |= 1u << i;
-		if (seconds_up(wait) > state->retry_after_s) state->retry_after_s = seconds_up(wait);
-		if (left > least || (left == least && !wait)) continue;
+		int64_t wait = left ? 0 : bucket_wait_ns(b, limit->windows, i, now);
+		if (wait) state->violated |= 1u << i;
+		if (wait > longest_ns) longest_ns = wait;
+		if (left > least || (left == least && wait <= wait_ns)) continue;
 		least = left;
+		wait_ns = wait;
 		state->window = i;
-		state->reset_s =
-		    seconds_up(wait > limit->windows[i].interval_ns ? wait : limit->windows[i].interval_ns);
 	}
+	int64_t interval_ns = limit->windows[state->window].interval_ns;
 	state->left = refused ? 0 : least;
+	state->reset_s = seconds_up(wait_ns > interval_ns || refused ? wait_ns : interval_ns);
+	if (state->reset_s < 1) state->reset_s = 1;
 	if (!refused)
-		state->retry_after_s = 0;
-	else if (state->retry_after_s < state->reset_s)
-		state->retry_after_s = state->reset_s;
+		state->violated = 0;
+	else
+		state->retry_after_s = longest_ns > wait_ns ? seconds_up(longest_ns) : state->reset_s;
 }
 
 static enum limit_verdict count_alone(
