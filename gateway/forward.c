@@ -4,7 +4,10 @@
  */
 #include "gateway/request.h"
 
+#include "common/core/id.h"
 #include "gateway/fields.h"
+
+enum { RETRY_SPREAD_S = 3 };
 
 /* Credentials end at the gateway; only client_secret_basic of public operations (/oauth/token) is the service's to read. */
 static bool passes_basic(const struct request *r)
@@ -87,6 +90,9 @@ static enum next fail_upstream(struct request *r, enum err e)
 	case ERR_BUSY:
 		r->problem.retry_after_s = 1;
 		return request_fail(r, ERR_BUSY);
+	case ERR_REDUCED_CAPACITY:
+		r->problem.retry_after_s = 1 + (int)(id_noise() % RETRY_SPREAD_S); /* not all of them at once */
+		return request_fail(r, ERR_REDUCED_CAPACITY);
 	default:
 		r->problem.retry_after_s = 1;
 		return request_fail(r, ERR_SAFE_RETRY_LATER);
@@ -116,7 +122,7 @@ enum next forward_send(struct request *r)
 	buf_reset(&g->scratch);
 	build_head(&g->scratch, r, r->x->head ? STR("GET") : r->method, left_ms);
 	if (!buf_ok(&g->scratch)) return request_fail(r, ERR_HEADERS_TOO_LARGE);
-	enum err e =
-	    upstream_send(to, buf_view(&g->scratch), r->x->body, false, safe, r->deadline_ms, answered, r, &call);
+	enum err e = upstream_send_as(to, r->plan->operations[r->operation->index].kind, buf_view(&g->scratch),
+	    r->x->body, false, safe, r->deadline_ms, answered, r, &call);
 	return e == ERR_NONE ? NEXT_WAIT : fail_upstream(r, e);
 }

@@ -25,6 +25,19 @@ static void log_report(const char *msg, const struct buf *report)
 		if (line.n) log_line(LOG_ERROR, msg, "%.*s", STR_FMT(line));
 }
 
+static enum call_priority priority_of(enum priority p)
+{
+	switch (p) {
+	case PRIORITY_CRITICAL:
+		return CALL_CRITICAL;
+	case PRIORITY_LOW:
+		return CALL_LOW;
+	case PRIORITY_NORMAL:
+		break;
+	}
+	return CALL_NORMAL;
+}
+
 static enum err link_operations(
     struct plan *p, struct upstreams *upstreams, struct metrics *metrics, struct buf *report)
 {
@@ -36,6 +49,7 @@ static enum err link_operations(
 		struct operation_plan *to = &p->operations[op->index];
 		if (op->access == ACCESS_INTERNAL) continue;
 		bool slow = op->lane == LANE_EXCLUSIVE;
+		to->kind = (struct call_kind){ priority_of(op->priority), &to->base };
 		to->upstream =
 		    slow ? upstreams_exclusive(upstreams, op->service) : upstreams_shared(upstreams, op->service);
 		to->timeout_ms = slow ? TIMEOUT_EXCLUSIVE_MS : TIMEOUT_MS;

@@ -2,6 +2,7 @@
 #define GATEWAY_PLAN_H
 
 #include "common/contract/policies.h"
+#include "common/http/capacity.h"
 #include "common/service/metrics.h"
 #include "gateway/upstreams.h"
 
@@ -10,6 +11,8 @@
 struct operation_plan { /* by operation->index */
 	struct upstream *upstream;
 	struct operation_metrics metrics;
+	struct latency_base base; /* what it takes at its best */
+	struct call_kind kind;
 	int64_t timeout_ms;
 };
 
