@@ -76,6 +76,7 @@ static enum next check(struct request *r, const struct rate_limit *limit, struct
 enum next limit_address(struct request *r)
 {
 	char key[ADDRESS_KEY_BYTES_MAX];
+	if (!r->plan) return NEXT_STEP; /* no contracts, no policies */
 	return check(r, &r->plan->policies->address, address_key(r->client, key), r->gateway->limiting.address);
 }
 

@@ -4,6 +4,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -193,6 +194,53 @@ describe('whose request it is', () => {
 		assert.equal(await seenBy(forwarded, { Forwarded: 'for="1.1.1.1,2.2.2.2", For=203.0.113.9' }), '203.0.113.9');
 		assert.equal(await seenBy(forwarded, { 'X-Forwarded-For': '6.6.6.6' }), '127.0.0.1');
 		await forwarded.stop();
+	});
+});
+
+describe('connections', () => {
+	const open = (port) => new Promise((done) => {
+		const s = net.connect(port, '127.0.0.1');
+		s.got = '';
+		s.over = once(s, 'close').then(() => { s.gone = true; });
+		s.on('data', (d) => { s.got += d; }).on('error', () => {}).once('connect', () => done(s));
+	});
+
+	test('an address has its share, and it comes back', async () => {
+		const edge = await startEdge(settings({ YG_CONNECTIONS_PER_ADDRESS: '5', YG_TRUSTED_PROXIES: '' }));
+		const five = await Promise.all(Array.from({ length: 5 }, () => open(edge.port)));
+		for (const s of five) s.write('GET /v1/echo HTTP/1.1\r\nHost: a\r\n\r\n');
+		await until(() => five.every((s) => s.got.startsWith('HTTP/1.1 200')));
+		const sixth = await open(edge.port);
+		await sixth.over;
+		assert.match(sixth.got, /^HTTP\/1\.1 503 [^]*Retry-After: 1/);
+		assert.equal(await metric(edge, 'yg_limit_connections_refused_total'), 1);
+		five[0].destroy();
+		await until(async () => (await edge.call('GET', '/v1/echo')).status === 200);
+		for (const s of five) s.destroy();
+		await edge.stop();
+	});
+
+	test('behind a proxy of ours there is no such share', async () => {
+		const edge = await startEdge(settings({ YG_CONNECTIONS_PER_ADDRESS: '5' }));
+		const ten = await Promise.all(Array.from({ length: 10 }, () => open(edge.port)));
+		for (const s of ten) s.write('GET /v1/echo HTTP/1.1\r\nHost: a\r\n\r\n');
+		await until(() => ten.every((s) => s.got.startsWith('HTTP/1.1 200')));
+		for (const s of ten) s.destroy();
+		await edge.stop();
+	});
+
+	test('who feeds a byte at a time, or nothing, is cut by the settings', { timeout: 60000 }, async () => {
+		const edge = await startEdge(settings({ YG_HEAD_TIMEOUT_MS: '600', YG_BODY_TIMEOUT_MS: '600', YG_IDLE_TIMEOUT_MS: '600' }));
+		const head = await open(edge.port), body = await open(edge.port), idle = await open(edge.port);
+		head.write('GET /v1/echo HTTP/1.1\r\n');
+		body.write('POST /v1/echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 10000\r\n\r\n');
+		const feed = setInterval(() => { for (const s of [head, body]) if (!s.gone) s.write('a'); }, 50);
+		await Promise.all([head.over, body.over, idle.over]);
+		clearInterval(feed);
+		assert.match(head.got, /^HTTP\/1\.1 408 /);
+		assert.match(body.got, /^HTTP\/1\.1 408 /);
+		assert.equal(idle.got, '');
+		assert.deepEqual(await edge.stop(), { code: 0, signal: null });
 	});
 });
 
