@@ -35,8 +35,12 @@ static void note_reply(struct reader *r)
 
 static void next_call(struct reader *r, bool head_request)
 {
-	if (r->call) call_forget(r->call);
+	if (r->call) {
+		list_remove(&r->call->link);
+		call_forget(r->call);
+	}
 	r->call = call_new(&r->pool);
+	list_push(&r->channel.sent, &r->call->link);
 	r->call->head_request = head_request;
 	reply_begin(&r->channel);
 }
@@ -44,7 +48,7 @@ static void next_call(struct reader *r, bool head_request)
 static void feed(struct reader *r, struct str bytes)
 {
 	while (bytes.n && !r->over) {
-		enum reply_step step = reply_step(&r->channel, r->call, &bytes);
+		enum reply_step step = reply_step(&r->channel, &bytes);
 		if (step == REPLY_BROKEN) BUF_LIT(r->trace, "broken");
 		if (step == REPLY_DONE) {
 			note_reply(r);
@@ -60,6 +64,7 @@ static void read_all(
 	struct reader r = { .pool.config.reply_bytes_max = BODY_MAX, .trace = trace };
 	list_init(&r.pool.live);
 	list_init(&r.pool.spare);
+	list_init(&r.channel.sent);
 	r.channel.wire = wire_new();
 	next_call(&r, head_request);
 	for (size_t at = 0, i = 0; at < size && !r.over; i++) {
@@ -73,7 +78,8 @@ static void read_all(
 		free(piece);
 		at += n;
 	}
-	if (!r.over && reply_ends_with_connection(&r.channel, r.call)) note_reply(&r);
+	if (!r.over && reply_ends_with_connection(&r.channel)) note_reply(&r);
+	list_remove(&r.call->link);
 	call_forget(r.call);
 	for (struct list *i; (i = list_shift(&r.pool.spare));) call_free(CONTAINER_OF(i, struct upstream_call, link));
 	wire_free(r.channel.wire);
