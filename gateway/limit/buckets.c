@@ -69,7 +69,7 @@ static void forget(struct buckets *b, struct bucket *one)
 static bool may_go(const struct bucket *one, int64_t now_ns, bool kept_elsewhere)
 {
 	if (one->asking || one->serving || one->wait_count) return false;
-	if (kept_elsewhere) return true;
+	if (kept_elsewhere && !one->owed) return true;
 	for (unsigned i = 0; i < RATE_WINDOWS_MAX; i++)
 		if (one->paid_at_ns[i] > now_ns) return false;
 	return true;

@@ -24,7 +24,10 @@ struct bucket {
 	int64_t asked_at_ns;
 	uint32_t lease; /* requests that need nobody's leave */
 	uint32_t lease_size; /* of the next one; 0: none was used up lately */
+	uint32_t owed; /* requests let through without Redis, which it has not been told of */
+	uint32_t owed_asked; /* how many of them it was told of last */
 	unsigned wait_count;
+	bool overdue; /* its answer takes too long: nobody waits for it */
 	bool asking; /* Redis owes an answer: the bucket stays */
 	bool serving; /* those who waited are being told: it stays too */
 	unsigned char client_bytes;

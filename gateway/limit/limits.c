@@ -1,7 +1,8 @@
 /*
  * One verdict: from the lease, from what is known already, from Redis, or from this process's own count. GCRA: a request costs
  * one interval of each window; debts shrink as time goes on; a window is full when its debt would exceed quota × interval.
- * An ask carries our knowledge of the debt, so that a Redis that lost its memory (restart, flush, outage) gets it back.
+ * An ask carries our knowledge of the debt, so that a Redis that lost its memory (restart, flush) gets it back, and what was let
+ * through while it did not answer, which is debited in any case.
  */
 #include "gateway/limit/limits.h"
 
@@ -20,23 +21,27 @@ enum {
 	LEASE_MS = 5000, /* what is not used by then is lost */
 	LEASE_PART = 100, /* a lease is at most this part of the smallest quota: what lies unused in a process */
 	PREFETCH_MIN = 4, /* leases from this size on are renewed before they are used up */
+	TICK_MS = 5,
+	COMMAND_MS = 200, /* longer than anybody waits: then the connection is given up */
 	OFF_MS = 1000, /* after an error of Redis (out of memory, read-only) we count alone so long */
 	KEY_BYTES_MAX = 160,
 	DIGEST_BYTES = 16,
 };
 static const int64_t NS_PER_MS = 1000000, NS_PER_S = 1000000000;
 
-/* Grants up to ARGV[1] requests; per window: interval, its quota in time, debt that the asker knows of; µs. Answers the grant and
+/* Debits ARGV[2] requests that were let through already, then grants up to ARGV[1]; per window: interval, its quota in time, debt that
+ * the asker knows of; µs. Answers the grant and
  * each window's debt. The time is Redis's own, so that gateways' clocks do not matter. */
 static const char script[] =
     "local t=redis.call('TIME') local now=t[1]*1000000+t[2] "
-    "local grant=tonumber(ARGV[1]) local tats,n={},(#ARGV-1)/3 local old=redis.call('GET',KEYS[1]) "
+    "local grant,owed=tonumber(ARGV[1]),tonumber(ARGV[2]) local tats,n={},(#ARGV-2)/3 local "
+    "old=redis.call('GET',KEYS[1]) "
     "if old then for v in string.gmatch(old,'[^ ]+') do tats[#tats+1]=tonumber(v) end end "
-    "for i=1,n do local k=3*i-1 local every,cap=tonumber(ARGV[k]),tonumber(ARGV[k+1]) "
-    "tats[i]=math.max(tats[i] or 0,now+tonumber(ARGV[k+2])) "
+    "for i=1,n do local k=3*i local every,cap=tonumber(ARGV[k]),tonumber(ARGV[k+1]) "
+    "tats[i]=math.max(tats[i] or 0,now+tonumber(ARGV[k+2]))+owed*every "
     "grant=math.min(grant,math.floor((cap-(tats[i]-now))/every+0.000001)) end "
     "if grant<0 then grant=0 end local out,text,longest={grant},{},0 "
-    "for i=1,n do tats[i]=tats[i]+grant*tonumber(ARGV[3*i-1]) local debt=math.ceil(tats[i]-now) "
+    "for i=1,n do tats[i]=tats[i]+grant*tonumber(ARGV[3*i]) local debt=math.ceil(tats[i]-now) "
     "out[i+1]=debt longest=math.max(longest,debt) text[i]=string.format('%.3f',tats[i]) end "
     "if longest>0 then redis.call('SET',KEYS[1],table.concat(text,' '),'PX',math.ceil(longest/1000)) end "
     "return out";
@@ -46,6 +51,7 @@ enum outcome { ASK_GRANTED, ASK_NOTHING, ASK_FAILED, ASK_OUTCOMES };
 struct limits {
 	struct loop *loop;
 	struct redis *redis; /* NULL: none is set */
+	struct timer *timer; /* runs while questions are out */
 	struct buckets *buckets;
 	unsigned share;
 	unsigned char key[SHA256_BYTES];
@@ -96,21 +102,6 @@ static void open_metrics(struct limits *l, struct metrics *m)
 void limits_set_key(struct limits *l, struct str key)
 {
 	hmac_sha256(key, STR("yangguang rate limits v1"), l->key);
-}
-
-struct limits *limits_new(struct loop *loop, const struct limits_config *config, struct metrics *m)
-{
-	struct limits *l = calloc(1, sizeof *l);
-	CHECK(l != NULL);
-	l->loop = loop;
-	l->share = config->share ? config->share : 1;
-	l->buckets = buckets_new(config->clients_max ? config->clients_max : CLIENTS_MAX);
-	list_init(&l->busy);
-	limits_set_key(l, config->key);
-	struct redis_config redis = { .address = config->redis, .command_timeout_ms = LIMIT_WAIT_MS };
-	if (config->redis.n) l->redis = redis_new(loop, &redis);
-	open_metrics(l, m);
-	return l;
 }
 
 static void destroy(struct limits *l)
@@ -165,8 +156,11 @@ static enum limit_verdict count_alone(
 {
 	int64_t now = now_ns(l);
 	bool refused = bucket_longest_wait_ns(b, limit, now) > 0;
-	if (!has_redis(l)) ++*l->alone;
-	if (!refused) bucket_book(b, limit, l->share, now);
+	if (!refused) {
+		++*l->alone;
+		bucket_book(b, limit, l->share, now);
+		if (l->redis && b->owed < INT32_MAX) b->owed++;
+	}
 	tell(l, b, limit, refused, state);
 	return refused ? LIMIT_REFUSE : LIMIT_PASS;
 }
@@ -204,8 +198,8 @@ static void on_script(void *arg, enum err status, const struct redis_reply *repl
 /* The first one of a connection carries the script's text; later ones its digest, once Redis has told it. */
 static bool ask(struct limits *l, struct bucket *b, const struct rate_limit *limit, uint32_t count)
 {
-	enum { ARGS_MAX = 5 + 3 * RATE_WINDOWS_MAX };
-	char key[KEY_BYTES_MAX], numbers[1 + 3 * RATE_WINDOWS_MAX][32];
+	enum { ARGS_MAX = 6 + 3 * RATE_WINDOWS_MAX };
+	char key[KEY_BYTES_MAX], numbers[2 + 3 * RATE_WINDOWS_MAX][32];
 	struct str args[ARGS_MAX];
 	unsigned n = 0;
 	args[n++] = l->script_known ? STR("EVALSHA") : STR("EVAL");
@@ -213,17 +207,22 @@ static bool ask(struct limits *l, struct bucket *b, const struct rate_limit *lim
 	args[n++] = STR("1");
 	args[n++] = redis_key(l, limit, b, key);
 	args[n++] = number_us(numbers[0], count);
+	args[n++] = number_us(numbers[1], b->owed);
 	b->asked_at_ns = now_ns(l);
 	for (unsigned i = 0; i < limit->window_count; i++) {
 		double interval_us = (double)limit->windows[i].interval_ns / 1000;
-		int64_t debt = b->paid_at_ns[i] - b->asked_at_ns - NS_PER_MS;
-		char(*text)[32] = &numbers[1 + 3 * i];
+		int64_t owed_ns = b->owed * limit->windows[i].interval_ns * l->share;
+		int64_t debt = b->paid_at_ns[i] - b->asked_at_ns - owed_ns - NS_PER_MS;
+		char(*text)[32] = &numbers[2 + 3 * i];
 		args[n++] = number_us(text[0], interval_us);
 		args[n++] = number_us(text[1], interval_us * (double)limit->windows[i].quota);
 		args[n++] = number_us(text[2], debt > 0 ? (double)debt / 1000 : 0);
 	}
 	if (redis_send(l->redis, args, n, on_granted, b) != ERR_NONE) return false;
+	b->owed_asked = b->owed;
 	b->asking = true;
+	b->overdue = false;
+	if (list_empty(&l->busy)) timer_start(l->timer, LIMIT_WAIT_MS, TICK_MS);
 	list_push(&l->busy, &b->busy);
 	l->asks_out++;
 	return true;
@@ -269,7 +268,7 @@ static uint32_t next_lease(struct bucket *b, const struct rate_limit *limit)
 static enum limit_verdict wait_for_redis(
     struct limits *l, struct bucket *b, const struct rate_limit *limit, struct limit_state *state, struct limit_wait *w)
 {
-	if (l->waits >= WAITS_MAX) return count_alone(l, b, limit, state);
+	if (l->waits >= WAITS_MAX || (b->asking && b->overdue)) return count_alone(l, b, limit, state);
 	if (!b->asking) {
 		if (!l->script_known) learn_script(l);
 		if (!ask(l, b, limit, next_lease(b, limit))) return count_alone(l, b, limit, state);
@@ -310,6 +309,20 @@ static void serve_waits(struct limits *l, struct bucket *b, bool answered)
 	b->serving = false;
 }
 
+/* Those whose question is too old go on alone; a late answer is good for those who come then. */
+static void on_timer(void *arg)
+{
+	struct limits *l = arg;
+	int64_t now = now_ns(l);
+	for (struct list *i = l->busy.next, *next; i != &l->busy; i = next) {
+		struct bucket *b = CONTAINER_OF(i, struct bucket, busy);
+		next = i->next;
+		if (now - b->asked_at_ns < LIMIT_WAIT_MS * NS_PER_MS) return;
+		b->overdue = true;
+		serve_waits(l, b, false);
+	}
+}
+
 static bool read_grant(struct bucket *b, const struct redis_reply *reply)
 {
 	if (reply->type != REDIS_ARRAY || reply->item_count < 1 || reply->item_count > 1 + RATE_WINDOWS_MAX)
@@ -318,6 +331,7 @@ static bool read_grant(struct bucket *b, const struct redis_reply *reply)
 		if (reply->items[i].type != REDIS_INTEGER || reply->items[i].integer < 0 ||
 		    reply->items[i].integer > INT64_MAX / 4000)
 			return false;
+	b->owed -= b->owed_asked;
 	for (unsigned i = 1; i < reply->item_count; i++)
 		b->paid_at_ns[i - 1] = b->asked_at_ns + reply->items[i].integer * 1000;
 	int64_t grant = reply->items[0].integer;
@@ -338,6 +352,7 @@ static void on_granted(void *arg, enum err status, const struct redis_reply *rep
 	l->asks_out--;
 	list_remove(&b->busy);
 	b->asking = false;
+	if (!l->freed && list_empty(&l->busy)) timer_stop(l->timer);
 	if (l->freed) {
 		if (!l->asks_out) destroy(l);
 		return;
@@ -374,13 +389,31 @@ enum limit_verdict limits_check(struct limits *l, const struct rate_limit *limit
 		return LIMIT_PASS;
 	}
 	if (redis && bucket_longest_wait_ns(b, limit, now) == 0) return wait_for_redis(l, b, limit, state, w);
+	if (redis && b->owed && !b->asking) (void)ask(l, b, limit, 0); /* the others shall know */
 	return count_alone(l, b, limit, state);
+}
+
+struct limits *limits_new(struct loop *loop, const struct limits_config *config, struct metrics *m)
+{
+	struct limits *l = calloc(1, sizeof *l);
+	CHECK(l != NULL);
+	l->loop = loop;
+	l->share = config->share ? config->share : 1;
+	l->buckets = buckets_new(config->clients_max ? config->clients_max : CLIENTS_MAX);
+	list_init(&l->busy);
+	l->timer = timer_new(loop, on_timer, l);
+	limits_set_key(l, config->key);
+	struct redis_config redis = { .address = config->redis, .command_timeout_ms = COMMAND_MS };
+	if (config->redis.n) l->redis = redis_new(loop, &redis);
+	open_metrics(l, m);
+	return l;
 }
 
 void limits_free(struct limits *l)
 {
 	if (!l || l->freed) return;
 	l->freed = true;
+	timer_free(l->timer);
 	redis_free(l->redis);
 	for (struct list *i = l->busy.next; i != &l->busy; i = i->next)
 		serve_waits(l, CONTAINER_OF(i, struct bucket, busy), false);
