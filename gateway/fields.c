@@ -59,7 +59,7 @@ bool fields_pass_request(struct str name, struct str connection)
 bool fields_pass_reply(struct str name, struct str connection)
 {
 	static const struct str ours[] = { NAME("content-type"), NAME("content-length"), NAME("date"), NAME("server"),
-		NAME("request-id"), NAME("x-content-type-options") };
+		NAME("request-id"), NAME("x-content-type-options"), NAME("cache-tag") };
 	if (http_is_hop_by_hop(name, connection)) return false;
 	char first = name.n ? (char)(name.p[0] | 0x20) : 0;
 	if (first == 'x' && begins(name, STR("x-yangguang-"))) return false;

@@ -23,10 +23,15 @@ enum {
 
 static enum err on_head(void *arg, struct http_exchange *x, size_t *body_bytes_max)
 {
-	struct request *r = request_new(arg, x);
+	struct gateway *g = arg;
+	struct request *r = request_new(g, x);
 	if (!r) return ERR_MEMORY;
+	struct proxy_route *proxy = g->proxies ? proxies_find(g->proxies, x->path, true) : NULL;
+	if (proxy) request_use_proxy(r, proxy);
 	steps_run(r, AT_HEAD);
-	*body_bytes_max = r->operation ? r->operation->body_bytes_max : UNROUTED_BODY_BYTES_MAX;
+	*body_bytes_max = r->operation ? r->operation->body_bytes_max
+			  : proxy      ? proxy->config.body_bytes_max
+				       : UNROUTED_BODY_BYTES_MAX;
 	return ERR_NONE;
 }
 
@@ -98,9 +103,10 @@ static enum health check_upstreams(void *arg, struct buf *output)
 static enum health check_revocations(void *arg, struct buf *output)
 {
 	const struct gateway *g = arg;
-	if (revocations_age_s(g->revocations) <= REVOCATIONS_STALE_S) return HEALTH_PASS;
+	int64_t age_s = revocations_age_s(g->revocations);
+	if (age_s <= REVOCATIONS_STALE_S) return HEALTH_PASS;
 	BUF_LIT(output, "the list of closed sessions is old");
-	return HEALTH_WARN;
+	return age_s == INT64_MAX ? HEALTH_FAIL : HEALTH_WARN; /* tokens are not taken before it was read once */
 }
 
 /* ── reload ── */
@@ -111,6 +117,13 @@ static void keys_changed(void *arg)
 	if (g->credentials) credentials_flush(g->credentials);
 }
 
+static enum err load_plan(struct gateway *g, struct plan **out)
+{
+	bool hears_purges = g->settings.workers == 1 || g->settings.redis.p;
+	return plan_load(g->settings.proto.p, g->settings.rate_policies.p, g->upstreams, g->metrics,
+	    g->settings.public_url, hears_purges, out);
+}
+
 static void reload(void *arg, int signo)
 {
 	struct gateway *g = arg;
@@ -118,12 +131,10 @@ static void reload(void *arg, int signo)
 	struct str seal_key;
 	struct plan *plan;
 	(void)signo;
-	if (g->draining) return;
+	if (g->draining || !g->settings.contracts) return;
 	arena_init(&seal_arena, 4096, 64 * 1024);
 	enum err e = settings_read_identity_key(&seal_arena, g->settings.identity_key_file, &seal_key);
-	if (e == ERR_NONE)
-		e = plan_load(g->settings.proto.p, g->settings.rate_policies.p, g->upstreams, g->metrics,
-		    g->settings.public_url, &plan);
+	if (e == ERR_NONE) e = load_plan(g, &plan);
 	if (e != ERR_NONE) {
 		arena_release(&seal_arena);
 		log_line(LOG_ERROR, "reload refused, nothing changed", "%s", err_info(e)->name);
@@ -142,10 +153,16 @@ static void reload(void *arg, int signo)
 
 /* ── end ── */
 
-static void drained(void *arg)
+static void overdue(void *arg)
 {
 	struct gateway *g = arg;
 	loop_stop(g->loop);
+}
+
+static void drained(void *arg)
+{
+	struct gateway *g = arg;
+	if (--g->drains == 0) loop_stop(g->loop);
 }
 
 static void drain(void *arg, int signo)
@@ -156,7 +173,9 @@ static void drain(void *arg, int signo)
 	log_line(LOG_INFO, "draining", "signal %d", signo);
 	private_listener_set_draining(g->private_listener);
 	timer_start(g->drain_timer, DRAIN_MS, 0);
-	http_server_drain(g->server, drained, g);
+	g->drains = (g->server != NULL) + (g->proxies != NULL);
+	if (g->server) http_server_drain(g->server, drained, g);
+	if (g->proxies) proxies_drain(g->proxies, drained, g);
 }
 
 /* ── boot ── */
@@ -202,8 +221,11 @@ static void open_metrics(struct gateway *g)
 
 static enum err open_private(struct gateway *g, unsigned worker)
 {
-	struct str address = private_listener_address(&g->boot, g->settings.metrics_listen, worker);
+	struct str listen = g->settings.metrics_listen;
+	if (!listen.p && g->proxy_config) listen = g->proxy_config->metrics_listen;
+	struct str address = private_listener_address(&g->boot, listen, worker);
 	TRY(private_listener_open(g->loop, address, "gateway", g->metrics, &g->private_listener));
+	if (!g->settings.contracts) return ERR_NONE;
 	private_listener_add_check(g->private_listener, STR("identity:keys"), check_keys, g);
 	private_listener_add_check(g->private_listener, STR("upstreams:reachable"), check_upstreams, g);
 	private_listener_add_check(g->private_listener, STR("identity:revocations"), check_revocations, g);
@@ -255,6 +277,31 @@ static enum err open_public(struct gateway *g)
 	return ERR_NONE;
 }
 
+/* The cache of both kinds of routes; and the file of plain proxy routes, which may say how big it is. */
+static enum err open_cache(struct gateway *g)
+{
+	struct cache_config config = {
+		.loop = g->loop, .bytes_max = g->settings.cache_bytes, .redis = g->settings.redis, .metrics = g->metrics
+	};
+	if (g->settings.config.p) {
+		g->proxy_config = ARENA_NEW(&g->boot, struct proxy_config);
+		CHECK(g->proxy_config != NULL);
+		TRY(proxy_config_load(&g->boot, g->settings.config.p, g->proxy_config));
+		if (g->proxy_config->cache_bytes) config.bytes_max = g->proxy_config->cache_bytes;
+	}
+	g->cache = cache_new(&config);
+	return g->cache ? ERR_NONE : ERR_CONFIG;
+}
+
+static enum err open_contracts(struct gateway *g)
+{
+	TRY(settings_read_identity_key(&g->seal_arena, g->settings.identity_key_file, &g->seal_key));
+	TRY(upstreams_open(g->loop, &g->boot, g->settings.upstreams, g->metrics, &g->upstreams));
+	TRY(load_plan(g, &g->plan));
+	TRY(limiting_open(&g->limiting, g->loop, &g->settings, g->seal_key, g->metrics));
+	return open_identity(g);
+}
+
 static enum err boot(struct gateway *g, unsigned worker)
 {
 	struct arena *a = &g->boot;
@@ -266,15 +313,12 @@ static enum err boot(struct gateway *g, unsigned worker)
 	crypto_init();
 	g->loop = loop_new();
 	open_metrics(g);
-	TRY(settings_read_identity_key(&g->seal_arena, g->settings.identity_key_file, &g->seal_key));
-	TRY(upstreams_open(g->loop, a, g->settings.upstreams, g->metrics, &g->upstreams));
-	TRY(plan_load(g->settings.proto.p, g->settings.rate_policies.p, g->upstreams, g->metrics,
-	    g->settings.public_url, &g->plan));
-	TRY(open_identity(g));
-	TRY(limiting_open(&g->limiting, g->loop, &g->settings, g->seal_key, g->metrics));
+	TRY(open_cache(g));
+	if (g->settings.contracts) TRY(open_contracts(g));
 	TRY(open_private(g, worker));
-	TRY(open_public(g));
-	g->drain_timer = timer_new(g->loop, drained, g);
+	if (g->proxy_config) TRY(proxies_open(g, g->proxy_config, g->settings.workers > 1, &g->proxies));
+	if (g->settings.contracts) TRY(open_public(g));
+	g->drain_timer = timer_new(g->loop, overdue, g);
 	signal_watch(g->loop, SIGTERM, drain, g);
 	signal_watch(g->loop, SIGINT, drain, g);
 	signal_watch(g->loop, SIGHUP, reload, g);
@@ -286,8 +330,11 @@ static void close_all(struct gateway *g)
 {
 	g->stopped = true;
 	upstreams_free(g->upstreams); /* first: it ends each call, and the request behind it must still be there */
+	proxies_stop(g->proxies);
 	limits_free(g->limiting.limits); /* whoever waits for a verdict goes on, and hears that we stop */
 	if (g->server) http_server_free(g->server);
+	proxies_close(g->proxies);
+	cache_stop(g->cache);
 	private_listener_close(g->private_listener);
 	credentials_free(g->credentials);
 	revocations_free(g->revocations);
@@ -296,6 +343,8 @@ static void close_all(struct gateway *g)
 	plan_release(g->plan);
 	if (g->loop) loop_free(g->loop);
 	connections_free(g->limiting.connections); /* the last ones are told of inside loop_free */
+	cache_free(g->cache);
+	proxies_free(g->proxies);
 	metrics_free(g->metrics);
 	arena_release(&g->seal_arena);
 	buf_free(&g->scratch);
@@ -310,8 +359,11 @@ int gateway_run(unsigned worker)
 	arena_init(&g->seal_arena, 4096, 64 * 1024);
 	enum err e = boot(g, worker);
 	if (e == ERR_NONE) {
-		log_line(LOG_INFO, "ready", "%.*s, %u operations", STR_FMT(g->settings.listen),
-		    g->plan->contract->operation_count);
+		if (g->plan)
+			log_line(LOG_INFO, "ready", "%.*s, %u operations", STR_FMT(g->settings.listen),
+			    g->plan->contract->operation_count);
+		else
+			log_line(LOG_INFO, "ready", "%u proxy routes", g->proxy_config->route_count);
 		log_flush();
 		loop_run(g->loop);
 		log_line(LOG_INFO, "stopped", "worker %u", worker);

@@ -3,11 +3,15 @@
 
 #include "common/http/server.h"
 #include "common/service/private_listener.h"
+#include "gateway/cache/cache.h"
 #include "gateway/cors.h"
 #include "gateway/credentials.h"
 #include "gateway/limit/limit_steps.h"
 #include "gateway/plan.h"
 #include "gateway/settings.h"
+
+struct proxy_config;
+struct proxies;
 
 /** One gateway process: what all its requests share. */
 struct gateway {
@@ -27,6 +31,10 @@ struct gateway {
 	struct revocations *revocations;
 	struct credentials *credentials;
 	struct limiting limiting;
+	struct cache *cache;
+	unsigned refreshes; /* answers that are renewed with nobody waiting */
+	struct proxy_config *proxy_config; /* NULL: no plain proxy routes */
+	struct proxies *proxies;
 	struct str forwarded_proto;
 	struct buf scratch; /* for one head or one problem at a time */
 	struct loop_task log_flush;
@@ -37,6 +45,7 @@ struct gateway {
 	uint64_t *bytes_in;
 	uint64_t *bytes_out;
 	bool draining;
+	unsigned drains; /* listeners that still have connections */
 	bool stopped; /* upstreams are going: nothing more is sent */
 };
 

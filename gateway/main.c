@@ -1,16 +1,30 @@
-/* The gateway's process: alone, or the parent of YG_WORKERS. */
-#include "common/core/config.h"
-#include "gateway/gateway.h"
-#include "gateway/workers.h"
+/* The gateway's process: alone, or the parent of YG_WORKERS. `--config FILE` is YG_CONFIG by another way. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-int main(void)
+#include "common/core/config.h"
+#include "common/net/workers.h"
+#include "gateway/gateway.h"
+
+static bool read_arguments(int argc, char **argv)
 {
+	if (argc == 1) return true;
+	if (argc == 3 && strcmp(argv[1], "--config") == 0) return setenv("YG_CONFIG", argv[2], 1) == 0;
+	fprintf(stderr, "usage: %s [--config FILE]\n", argv[0]);
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	enum { USAGE_STATUS = 64 };
 	struct settings settings;
 	struct arena arena;
+	if (!read_arguments(argc, argv)) return USAGE_STATUS;
 	arena_init(&arena, 4096, 64 * 1024);
 	settings_read(&arena, &settings);
 	log_init("gateway", settings.log);
 	unsigned workers = settings.workers;
 	arena_release(&arena);
-	return workers > 1 ? workers_run(workers, gateway_run) : gateway_run(0);
+	return workers > 1 ? workers_run(workers, gateway_run, NULL) : gateway_run(0);
 }

@@ -4,6 +4,7 @@
 #include "common/contract/policies.h"
 #include "common/http/capacity.h"
 #include "common/service/metrics.h"
+#include "gateway/cached.h"
 #include "gateway/upstreams.h"
 
 /* What the contracts say, made ready for requests: immutable, counted, replaced as a whole on SIGHUP. */
@@ -14,6 +15,7 @@ struct operation_plan { /* by operation->index */
 	struct latency_base base; /* what it takes at its best */
 	struct call_kind kind;
 	int64_t timeout_ms;
+	struct cached_policy cached;
 };
 
 struct plan {
@@ -26,9 +28,12 @@ struct plan {
 	struct str openapi_etag;
 };
 
-/** Loads all contracts of `proto` and links them with the upstreams. Every fault is logged; ERR_CONFIG and nothing is changed. */
+/**
+ * Loads all contracts of `proto` and links them with the upstreams. Every fault is logged; ERR_CONFIG and nothing is changed.
+ * `hears_purges`: this process learns of every purge (it is alone, or there is Redis); else answers are kept for seconds only.
+ */
 MUST_USE enum err plan_load(const char *proto, const char *policies, struct upstreams *upstreams,
-    struct metrics *metrics, struct str public_url, struct plan **out);
+    struct metrics *metrics, struct str public_url, bool hears_purges, struct plan **out);
 /** Takes part in its ownership / gives up a part; the last one frees. */
 struct plan *plan_share(struct plan *p);
 void plan_release(struct plan *p);

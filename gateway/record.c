@@ -11,6 +11,7 @@ static struct str method_name(const struct request *r)
 static struct str operation_name(const struct request *r)
 {
 	if (r->operation) return r->operation->id;
+	if (r->proxy) return r->proxy->config.name;
 	return r->metrics == &r->gateway->pages ? STR("page") : STR("unmatched");
 }
 
@@ -26,7 +27,7 @@ enum next record_write(struct request *r)
 	log_begin(LOG_INFO, "request");
 	log_str("method", method_name(r));
 	log_str("operation", operation_name(r));
-	log_str("path", r->operation ? r->operation->path : STR("-"));
+	log_str("path", r->operation ? r->operation->path : r->proxy ? r->proxy->config.prefix : STR("-"));
 	log_int("status", r->sent_status);
 	log_int("duration_us", duration_ns / 1000);
 	log_int("bytes", (int64_t)r->sent_bytes);

@@ -82,6 +82,16 @@ static void respond_reply(struct request *r, struct answer_fields *f, struct htt
 	if (!cache_control) add(f, STR("Cache-Control"), STR("private, no-store"));
 }
 
+/* From the cache: everything that is always the same stands ready in the entry. */
+static void respond_entry(struct request *r, struct serve *s, struct answer_fields *f, struct http_response *out)
+{
+	struct cache *c = r->gateway->cache;
+	serve_entry(s, r->cache.entry, r->x, loop_now_ms(r->gateway->loop), r->cache.how);
+	*out = s->response;
+	for (unsigned i = 0; i < s->field_count; i++) f->items[f->count++] = s->fields[i];
+	if (r->cache.outcome != CACHE_MISS) *c->hit_bytes += out->body.n;
+}
+
 static void add_cors(struct request *r, struct answer_fields *f)
 {
 	const struct cors *c = &r->gateway->cors;
@@ -102,16 +112,21 @@ enum next respond_write(struct request *r)
 {
 	struct http_response out = r->answer;
 	struct answer_fields f;
+	struct serve s;
 	bool failed = r->problem.err != ERR_NONE;
-	unsigned given = failed ? 0 : r->reply ? r->reply->fields.count : r->answer.field_count;
+	unsigned given = failed || r->cache.entry ? 0 : r->reply ? r->reply->fields.count : r->answer.field_count;
 	if (!make_fields(r, &f, given)) { /* the arena is full: the shortest answer there is */
 		http_respond(r->x, &(struct http_response){ .status = 413, .close = true });
 		return NEXT_WAIT;
 	}
+	if (r->cache.policy) cache_count(r->gateway->cache, r->cache.outcome);
 	if (failed) {
 		respond_problem(r, &f, &out);
+	} else if (r->cache.entry) {
+		respond_entry(r, &s, &f, &out);
 	} else if (r->reply) {
 		respond_reply(r, &f, &out);
+		if (r->cache.policy) add(&f, STR("Cache-Status"), STR("yangguang; fwd=miss"));
 	} else {
 		for (unsigned i = 0; i < r->answer.field_count; i++) f.items[f.count++] = r->answer.fields[i];
 	}

@@ -47,6 +47,8 @@ enum next route_find(struct request *r)
 	if (e != ERR_NONE || !route.operation || route.operation->access == ACCESS_INTERNAL) return NEXT_STEP;
 	const struct operation_plan *plan = &r->plan->operations[route.operation->index];
 	r->operation = route.operation;
+	r->path_value_count = route.path_value_count;
+	for (unsigned i = 0; i < route.path_value_count; i++) r->path_values[i] = route.path_values[i];
 	r->metrics = &plan->metrics;
 	r->deadline_ms += plan->timeout_ms - OWN_TIMEOUT_MS;
 	return NEXT_STEP;

@@ -4,6 +4,7 @@
 #include "common/core/config.h"
 #include "common/core/id.h"
 
+enum { CACHE_BYTES = 64 * 1024 * 1024 };
 enum {
 	WORKERS_MAX = 64,
 	KEY_FILE_BYTES_MAX = 4096,
@@ -22,15 +23,20 @@ static enum log_level read_level(struct str s)
 
 void settings_read(struct arena *boot, struct settings *out)
 {
+	struct str config = config_str(boot, "YG_CONFIG", NULL);
+	bool contracts = !config.p || config_str(boot, "YG_UPSTREAMS", NULL).p;
 	*out = (struct settings){
 		.listen = config_str(boot, "YG_LISTEN", "127.0.0.1:8080"),
 		.metrics_listen = config_str(boot, "YG_METRICS_LISTEN", NULL),
 		.proto = config_str(boot, "YG_PROTO", "proto"),
-		.identity_key_file = config_need(boot, "YG_IDENTITY_KEY_FILE"),
-		.upstreams = config_need(boot, "YG_UPSTREAMS"),
-		.public_url = config_need(boot, "YG_PUBLIC_URL"),
-		.cors_origins = config_str(boot, "YG_CORS_ORIGINS", NULL),
+		.identity_key_file = contracts ? config_need(boot, "YG_IDENTITY_KEY_FILE") : STR_NONE,
+		.upstreams = contracts ? config_need(boot, "YG_UPSTREAMS") : STR_NONE,
+		.public_url = contracts ? config_need(boot, "YG_PUBLIC_URL") : STR_NONE,
+		.config = config,
+		.contracts = contracts,
 		.redis = config_str(boot, "YG_REDIS", NULL),
+		.cache_bytes = (size_t)config_int("YG_CACHE_BYTES", CACHE_BYTES, 0, INT64_C(1) << 40),
+		.cors_origins = config_str(boot, "YG_CORS_ORIGINS", NULL),
 		.rate_policies = config_str(boot, "YG_RATE_POLICIES", NULL),
 		.trusted_proxies = config_str(boot, "YG_TRUSTED_PROXIES", NULL),
 		.trusted_proxy_field = config_str(boot, "YG_TRUSTED_PROXY_FIELD", "X-Forwarded-For"),

@@ -14,7 +14,10 @@ struct settings {
 	struct str upstreams;
 	struct str public_url;
 	struct str cors_origins;
-	struct str redis; /* absent: limits are kept by each process for itself */
+	struct str config; /* YG_CONFIG or --config: plain proxy routes; absent: none */
+	bool contracts; /* false: plain proxy routes only, and nothing that contracts need is set */
+	struct str redis; /* absent: the cache is this process's alone */
+	size_t cache_bytes; /* of this process; 0: nothing is kept here */
 	struct str rate_policies;
 	struct str trusted_proxies;
 	struct str trusted_proxy_field;
@@ -28,7 +31,8 @@ struct settings {
 	enum log_level log;
 };
 
-/** Reads the environment; a missing or wrong setting is logged and the process exits with 78. */
+/** Reads the environment; a missing or wrong setting is logged and the process exits with 78. With a file of plain proxy routes and no
+ * YG_UPSTREAMS nothing else is needed. */
 void settings_read(struct arena *boot, struct settings *out);
 /** First line of the identity key file, decoded. Fails: ERR_IO, ERR_CONFIG (logged): unreadable, not hexadecimal, or under 16 bytes. */
 MUST_USE enum err settings_read_identity_key(struct arena *a, struct str path, struct str *out);

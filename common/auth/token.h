@@ -6,7 +6,7 @@
 
 /* Access tokens: JWT as RFC 9068 profiles it (typ at+jwt, iss, sub, aud, exp, iat, jti, client_id, scope, plus sid, kind, org). */
 
-enum { TOKEN_BYTES_MAX = 2048, TOKEN_SKEW_S = 5 };
+enum { TOKEN_BYTES_MAX = 2048, TOKEN_SKEW_S = 5, ACCESS_TOKEN_TTL_S = 900 /* of every token of ours */ };
 
 struct token_key {
 	struct str kid;

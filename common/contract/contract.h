@@ -64,9 +64,11 @@ struct operation {
 	bool if_match_required; /* x-if-match */
 	struct str cache_control; /* x-cache.control, literal value of Cache-Control; absent: private, no-store */
 	int64_t cache_ttl_s; /* x-cache.ttl_s; 0: not cached by the gateway */
-	const struct str *cache_tags;
+	bool
+	    collapse_platform; /* x-cache.collapse: one process of the platform asks at a time, not one of each process */
+	const struct str *cache_tags; /* templates: contract_tag */
 	unsigned cache_tag_count;
-	const struct str *purges;
+	const struct str *purges; /* templates too */
 	unsigned purge_count;
 	struct str rate_policy; /* x-rate-policy; absent: that of the method (policies.h) */
 	enum priority priority; /* x-priority: who is turned away last and first when there is too much */
@@ -136,6 +138,14 @@ MUST_USE enum err contract_bind_parameters(const struct operation *op, struct ar
 
 /** Index into values of the parameter with this bind name, or -1. */
 int contract_parameter_index(const struct operation *op, struct str bind);
+
+/**
+ * A tag of x-cache or x-purges with the values of this request's path in it: "campaign:{id}". UUIDs in lower case. Absent when a value
+ * cannot stand in a tag: what would have it must not be cached. Borrowed from the template, or written to `out`.
+ */
+enum { CONTRACT_TAG_BYTES_MAX = 96 };
+struct str contract_tag(const struct operation *op, struct str template, const struct str *path_values, unsigned count,
+    char out[CONTRACT_TAG_BYTES_MAX]);
 
 /** Reads a form body (application/x-www-form-urlencoded) into a JSON object of strings. ERR_SYNTAX on repeated keys or bad escapes. */
 MUST_USE enum err contract_read_form(struct arena *a, struct str body, const struct json **out);

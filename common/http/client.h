@@ -10,6 +10,7 @@ struct upstream_call;
 
 struct http_reply {
 	int status;
+	struct str reason;
 	struct http_fields fields; /* borrowed until done returns */
 	struct str body;
 };

@@ -52,10 +52,10 @@ static bool read_range(struct str text, struct proxy_range *out)
 	return true;
 }
 
-enum err proxies_read(struct proxies *out, struct str list, struct str field)
+enum err trusted_proxies_read(struct trusted_proxies *out, struct str list, struct str field)
 {
 	struct str part;
-	*out = (struct proxies){ .forwarded = str_eq_ci(field, STR("forwarded")) };
+	*out = (struct trusted_proxies){ .forwarded = str_eq_ci(field, STR("forwarded")) };
 	if (!out->forwarded && !str_eq_ci(field, STR("x-forwarded-for"))) {
 		log_line(LOG_ERROR, "YG_TRUSTED_PROXY_FIELD is not valid", "X-Forwarded-For or Forwarded");
 		return ERR_CONFIG;
@@ -67,7 +67,7 @@ enum err proxies_read(struct proxies *out, struct str list, struct str field)
 			out->local = true;
 			continue;
 		}
-		if (out->count == PROXIES_MAX || !read_range(part, &out->ranges[out->count])) {
+		if (out->count == TRUSTED_PROXIES_MAX || !read_range(part, &out->ranges[out->count])) {
 			log_line(LOG_ERROR, "YG_TRUSTED_PROXIES is not valid", "near \"%.*s\"", STR_FMT(part));
 			return ERR_CONFIG;
 		}
@@ -76,7 +76,7 @@ enum err proxies_read(struct proxies *out, struct str list, struct str field)
 	return ERR_NONE;
 }
 
-bool proxies_trust(const struct proxies *p, struct str address)
+bool trusted_proxies_have(const struct trusted_proxies *p, struct str address)
 {
 	unsigned char bytes[16];
 	if (!p->count && !p->local) return false;
@@ -124,7 +124,7 @@ static struct str forwarded_for(struct str element)
 	return value;
 }
 
-static void gather(const struct proxies *p, struct http_fields fields, struct hops *h)
+static void gather(const struct trusted_proxies *p, struct http_fields fields, struct hops *h)
 {
 	struct str name = p->forwarded ? STR("forwarded") : STR("x-forwarded-for"), part;
 	for (unsigned i = 0; i < fields.count; i++) {
@@ -149,11 +149,11 @@ static struct str without_port(struct str hop)
 	return hop;
 }
 
-struct str client_address(const struct proxies *p, struct arena *a, struct http_fields fields, struct str peer)
+struct str client_address(const struct trusted_proxies *p, struct arena *a, struct http_fields fields, struct str peer)
 {
 	struct hops hops = { .count = 0 };
 	struct str client = peer;
-	if (!proxies_trust(p, peer)) return peer;
+	if (!trusted_proxies_have(p, peer)) return peer;
 	gather(p, fields, &hops);
 	unsigned kept = hops.count < HOPS_MAX ? hops.count : HOPS_MAX;
 	for (unsigned i = 1; i <= kept; i++) {
@@ -165,7 +165,7 @@ struct str client_address(const struct proxies *p, struct arena *a, struct http_
 		if (!inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? bytes + 12 : bytes, text, sizeof text)) break;
 		client = arena_str(a, str_of(text));
 		if (!client.p) return peer;
-		if (!proxies_trust(p, client)) break;
+		if (!trusted_proxies_have(p, client)) break;
 	}
 	return client;
 }

@@ -110,7 +110,7 @@ void server_forget(struct connection *c);
 
 struct str server_date(struct http_server *s);
 
-/** Appends a whole answer. */
+/** Appends an answer's head. */
 void answer_write(struct buf *out, struct exchange *e, const struct http_response *r, struct str date);
 /** Lets the owner (or this library) answer what the server itself refuses. */
 void answer_refused(struct exchange *e, enum err why);

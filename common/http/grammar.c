@@ -160,6 +160,7 @@ enum err status_line_parse(struct str line, struct status_line *out)
 		out->status = out->status * 10 + (line.p[i] - '0');
 	}
 	if (line.n > 12 && line.p[12] != ' ') return ERR_MALFORMED_REQUEST;
+	out->reason = str_from(line, 13);
 	return out->status < 100 || (out->status > 599 && out->status != 999) ? ERR_MALFORMED_REQUEST : ERR_NONE;
 }
 

@@ -35,6 +35,7 @@ static enum reply_step finish_head(struct channel *ch, struct upstream_call *cal
 	if (ch->line.status < 200) {
 		/* 100, 102, 103 are not for us; 101 was never asked for. */
 		if (ch->line.status == 101 || ++ch->interim > INTERIM_MAX) return REPLY_BROKEN;
+		if (call->interim) call->interim(call->arg, ch->line.status, call->reply.fields);
 		arena_reset(&call->arena);
 		buf_reset(&call->raw);
 		reply_begin(ch);
@@ -47,6 +48,7 @@ static enum reply_step finish_head(struct channel *ch, struct upstream_call *cal
 	ch->interim = 0;
 	ch->in_body = true;
 	call->reply.status = ch->line.status;
+	call->reply.reason = ch->line.reason;
 	call->reply.body = STR("");
 	size_t bytes_max = call->upstream->config.reply_bytes_max;
 	if (is_bodiless(call, ch->line.status)) {
@@ -59,6 +61,28 @@ static enum reply_step finish_head(struct channel *ch, struct upstream_call *cal
 	return REPLY_MORE;
 }
 
+/* A coding that is not chunked, alone. */
+static bool has_unknown_coding(struct http_fields f)
+{
+	struct str coding = http_get(f, STR("transfer-encoding")), part;
+	if (!coding.p || http_count(f, STR("transfer-encoding")) > 1 || http_get(f, STR("content-length")).p)
+		return false;
+	while (str_cut(&coding, ',', &part)) {
+		part = str_trim(part);
+		if (part.n >= 7 && str_eq_ci(str_span(part.p, 7), STR("chunked"))) return false;
+	}
+	return true;
+}
+
+static bool parse_framing(struct channel *ch, const struct upstream_call *call)
+{
+	if (!call->any_coding || ch->line.http_1_0 || !has_unknown_coding(call->reply.fields))
+		return framing_parse(call->reply.fields, ch->line.http_1_0, &ch->framing) == ERR_NONE;
+	ch->framing = (struct framing){ 0 };
+	ch->retires = true;
+	return true;
+}
+
 static bool parse_head(struct channel *ch, struct upstream_call *call, struct str head)
 {
 	size_t first = ch->scan.first_line;
@@ -68,7 +92,7 @@ static bool parse_head(struct channel *ch, struct upstream_call *call, struct st
 	struct http_field *items = arena_array(&call->arena, count + 1, sizeof *items);
 	if (!items || wire_head(ch->wire, WIRE_REPLY, head, items, &count)) return false;
 	call->reply.fields = (struct http_fields){ items, count };
-	if (framing_parse(call->reply.fields, ch->line.http_1_0, &ch->framing)) return false;
+	if (!parse_framing(ch, call)) return false;
 	if (ch->line.status >= 200 && !wire_keep_alive(ch->wire)) ch->retires = true;
 	return true;
 }

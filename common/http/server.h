@@ -26,9 +26,15 @@ struct http_exchange {
 	void *user; /* the owner's request state */
 };
 
+/** What `lines` already says, so that it is not written again. */
+enum { HTTP_LINES_DATE = 1, HTTP_LINES_SERVER = 2, HTTP_LINES_LENGTH = 4 };
+
 struct http_response {
 	int status;
+	struct str reason; /* absent: the usual one */
 	struct str content_type;
+	struct str lines; /* fields ready to be sent, whole lines, checked when they were made; they come first */
+	unsigned lines_have; /* HTTP_LINES_… */
 	const struct http_field *fields;
 	unsigned field_count;
 	struct str body;
@@ -74,6 +80,8 @@ MUST_USE enum err http_server_open(struct loop *l, struct str address, bool reus
 int http_server_port(const struct http_server *s);
 /** Queues the answer (copied); it leaves at the end of the turn, after those before it on the connection. Date, Content-Length, Server and Connection are added here. */
 void http_respond(struct http_exchange *x, const struct http_response *r);
+/** An answer before the answer (102, 103). Dropped when the client speaks HTTP/1.0, is gone, or still waits for earlier answers. */
+void http_respond_interim(struct http_exchange *x, int status, struct http_fields fields);
 /** Stops accepting; each connection closes after the answers owed. `drained` is called once none is left. */
 void http_server_drain(struct http_server *s, void (*drained)(void *arg), void *arg);
 /** Drops all connections. Answers still owed must be given nevertheless; their on_finished comes with status 0, later. */

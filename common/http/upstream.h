@@ -38,6 +38,7 @@ struct upstream_call {
 	struct channel *channel; /* CALL_UNSENT and CALL_SENT */
 	enum call_state state;
 	upstream_done *done; /* NULL: nobody waits any more */
+	void (*interim)(void *arg, int status, struct http_fields fields); /* wants to see 1xx; may be NULL */
 	void *arg;
 	int64_t deadline_ms;
 	int64_t wait_until_ms; /* CALL_WAITING: no longer than this; CALL_RESTING: then it waits again */
@@ -51,6 +52,8 @@ struct upstream_call {
 	bool trial; /* it tells whether an address may be called again */
 	bool ghost; /* holds the place of one that ran out of time */
 	bool probe; /* a health request: for its own address only */
+	bool
+	    any_coding; /* an unknown transfer coding ends with the connection (RFC 9112 6.3); else the answer is broken */
 	unsigned tries;
 	char id[8]; /* value of CALL_FIELD, when answers come in any order */
 	enum err status; /* CALL_DONE */

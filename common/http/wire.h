@@ -34,6 +34,7 @@ MUST_USE enum err request_line_parse(struct str line, struct request_line *out);
 
 struct status_line {
 	int status;
+	struct str reason;
 	bool http_1_0;
 };
 MUST_USE enum err status_line_parse(struct str line, struct status_line *out);

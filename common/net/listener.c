@@ -8,7 +8,7 @@
 #include "common/core/log.h"
 #include "common/net/uv_loop.h"
 
-enum { BACKLOG = 4096 };
+enum { BACKLOG = 4096, WAIT_MS_PER_STREAM = 2, WAIT_MS_MAX = 50 };
 
 struct listener {
 	union {
@@ -24,7 +24,19 @@ struct listener {
 	struct stat made; /* the file we made there */
 	int64_t complained_ms;
 	bool is_unix;
+	bool shared; /* with other workers: the file is the parent's, and the fields below are used */
+	int fd;
+	struct watch *watch;
+	struct timer *timer;
 };
+
+/* Of listener_share. */
+static struct {
+	bool open;
+	int fd;
+	struct sockaddr_un local;
+	struct stat made;
+} shared;
 
 static enum err complain(const char *what, struct str address, int uv_error)
 {
@@ -33,6 +45,14 @@ static enum err complain(const char *what, struct str address, int uv_error)
 	log_str("reason", str_of(uv_strerror(uv_error)));
 	log_end();
 	return ERR_IO;
+}
+
+static void complain_seldom(struct listener *ln, int uv_error)
+{
+	int64_t now_ms = loop_now_ms(ln->loop);
+	if (ln->complained_ms && now_ms - ln->complained_ms < 1000) return;
+	ln->complained_ms = now_ms;
+	log_line(LOG_ERROR, "cannot accept a connection", "%s", uv_error ? uv_strerror(uv_error) : "no socket");
 }
 
 static void on_connection(uv_stream_t *uv, int status)
@@ -50,10 +70,44 @@ static void on_connection(uv_stream_t *uv, int status)
 		ln->accepted(ln->arg, s);
 		return;
 	}
-	int64_t now_ms = loop_now_ms(l);
-	if (ln->complained_ms && now_ms - ln->complained_ms < 1000) return;
-	ln->complained_ms = now_ms;
-	log_line(LOG_ERROR, "cannot accept a connection", "%s", status ? uv_strerror(status) : "no socket");
+	complain_seldom(ln, status);
+}
+
+/*
+ * Whoever of several workers wakes first would take all connections, and few connections carry all requests between our processes.
+ * So each waits the longer the more streams it has already, and takes one at a time: the least busy is first.
+ */
+static void accept_shared(void *arg)
+{
+	struct listener *ln = arg;
+	struct loop *l = ln->loop;
+	watch_set(ln->watch, WATCH_READ);
+	int fd = accept4(ln->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0) {
+		if (errno != EAGAIN && errno != ECONNABORTED) complain_seldom(ln, -errno);
+		return; /* another one was faster */
+	}
+	struct stream *s = stream_make(l, true);
+	int e = s ? uv_pipe_open(&s->uv.pipe, fd) : UV_ENOMEM;
+	if (e) {
+		close(fd);
+		if (s) stream_discard(s);
+		complain_seldom(ln, e);
+		return;
+	}
+	stream_settle(s);
+	ln->accepted(ln->arg, s);
+}
+
+static void on_shared_ready(void *arg, int events)
+{
+	struct listener *ln = arg;
+	int64_t wait_ms = 1;
+	(void)events;
+	for (struct list *i = ln->loop->streams.next; i != &ln->loop->streams && wait_ms < WAIT_MS_MAX; i = i->next)
+		wait_ms += WAIT_MS_PER_STREAM;
+	watch_set(ln->watch, 0);
+	timer_start(ln->timer, wait_ms, 0);
 }
 
 static int bind_tcp(struct listener *ln, const struct address *a, bool reuse_port)
@@ -82,24 +136,77 @@ static void remove_stale(const struct sockaddr_un *local)
 	close(fd);
 }
 
-/* By hand and not uv_pipe_bind: that one unlinks the path on close even when another process has taken it over since. */
+/* By hand and not uv_pipe_bind: that one unlinks the path on close even when another process has taken it over since. Negative: -errno. */
+static int bind_path(const struct sockaddr_un *local, struct stat *made)
+{
+	remove_stale(local);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0) return -errno;
+	int e = bind(fd, (const struct sockaddr *)local, sizeof *local) ? -errno : 0;
+	if (!e && (chmod(local->sun_path, 0660) || lstat(local->sun_path, made))) e = -errno;
+	if (!e) return fd;
+	close(fd);
+	return e;
+}
+
+static void unlink_own(const struct sockaddr_un *local, const struct stat *made)
+{
+	struct stat st;
+	if (lstat(local->sun_path, &st) == 0 && st.st_ino == made->st_ino && st.st_dev == made->st_dev)
+		unlink(local->sun_path);
+}
+
+/* The socket that the parent opened is now this loop's. */
+static int take_shared(struct listener *ln)
+{
+	ln->shared = true;
+	ln->fd = shared.fd;
+	shared.open = false;
+	ln->watch = watch_new(ln->loop, ln->fd, on_shared_ready, ln);
+	if (!ln->watch) return UV_EINVAL;
+	ln->timer = timer_new(ln->loop, accept_shared, ln);
+	watch_set(ln->watch, WATCH_READ);
+	return 0;
+}
+
 static int bind_unix(struct listener *ln, const struct address *a)
 {
 	uv_pipe_init(&ln->loop->uv, &ln->uv.pipe, 0);
 	ln->local = a->local;
-	remove_stale(&a->local);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0) return -errno;
-	if (bind(fd, (const struct sockaddr *)&a->local, sizeof a->local)) {
-		int e = -errno;
-		close(fd);
-		return e;
-	}
-	int e = chmod(a->local.sun_path, 0660) || lstat(a->local.sun_path, &ln->made) ? -errno : 0;
 	ln->is_unix = true;
-	if (!e) e = uv_pipe_open(&ln->uv.pipe, fd);
+	if (shared.open && strcmp(shared.local.sun_path, a->local.sun_path) == 0) return take_shared(ln);
+	int fd = bind_path(&a->local, &ln->made);
+	if (fd < 0) return fd;
+	int e = uv_pipe_open(&ln->uv.pipe, fd);
 	if (e) close(fd);
 	return e;
+}
+
+enum err listener_share(struct str address)
+{
+	struct address a;
+	CHECK(!shared.open);
+	if (address_parse(address, &a)) return complain("listen address is not valid", address, UV_EINVAL);
+	if (!a.is_unix) return ERR_NONE;
+	int fd = bind_path(&a.local, &shared.made);
+	if (fd >= 0 && listen(fd, BACKLOG)) {
+		int e = -errno;
+		close(fd);
+		fd = e;
+	}
+	if (fd < 0) return complain("cannot listen", address, fd);
+	shared.open = true;
+	shared.fd = fd;
+	shared.local = a.local;
+	return ERR_NONE;
+}
+
+void listener_unshare(void)
+{
+	if (!shared.open) return;
+	unlink_own(&shared.local, &shared.made);
+	close(shared.fd);
+	shared.open = false;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -109,11 +216,14 @@ static void on_closed(uv_handle_t *handle)
 
 void listener_close(struct listener *ln)
 {
-	struct stat st;
 	if (!ln) return;
-	if (ln->is_unix && lstat(ln->local.sun_path, &st) == 0 && st.st_ino == ln->made.st_ino &&
-	    st.st_dev == ln->made.st_dev)
-		unlink(ln->local.sun_path);
+	if (ln->shared) {
+		if (ln->watch) watch_free(ln->watch);
+		if (ln->timer) timer_free(ln->timer);
+		close(ln->fd);
+	} else if (ln->is_unix) {
+		unlink_own(&ln->local, &ln->made);
+	}
 	uv_close(&ln->uv.handle, on_closed);
 }
 
@@ -129,20 +239,16 @@ enum err listener_open(struct loop *l, struct str address, bool reuse_port,
 	ln->accepted = accepted;
 	ln->arg = arg;
 	int e = a.is_unix ? bind_unix(ln, &a) : bind_tcp(ln, &a, reuse_port);
-	if (!e) {
-		ln->uv.handle.data = ln;
-		e = uv_listen(&ln->uv.stream, BACKLOG, on_connection);
-	}
+	ln->uv.handle.data = ln;
+	if (!e && !ln->shared) e = uv_listen(&ln->uv.stream, BACKLOG, on_connection);
 	if (!e) {
 		*out = ln;
 		return ERR_NONE;
 	}
-	if (ln->uv.handle.loop) {
-		ln->uv.handle.data = ln;
+	if (ln->uv.handle.loop)
 		listener_close(ln);
-	} else {
+	else
 		free(ln);
-	}
 	return complain("cannot listen", address, e);
 }
 

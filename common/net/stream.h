@@ -25,6 +25,13 @@ struct stream_events {
  */
 MUST_USE enum err listener_open(struct loop *l, struct str address, bool reuse_port,
     void (*accepted)(void *arg, struct stream *s), void *arg, struct listener **out);
+/**
+ * Binds a Unix address now, for this process and those it forks: the first listener_open of that address in each takes this socket
+ * and leaves its file alone. One per process; nothing to do for TCP, which has SO_REUSEPORT. Fails: ERR_IO (logged).
+ */
+MUST_USE enum err listener_share(struct str address);
+/** In the parent: removes the file, so that a successor may bind, and lets go of the socket. */
+void listener_unshare(void);
 /** The port that was bound (for ":0"); 0 for Unix sockets. */
 int listener_port(const struct listener *ln);
 void listener_close(struct listener *ln);

@@ -64,8 +64,15 @@ alive() {
 	pid=$(pid_of "$1") && [ -n "$pid" ] && running "$pid"
 }
 
-# The private ports beside YG_PORT.
+# The private ports beside YG_PORT. Of several workers each has the port after the one before: they begin further away.
 port_of() {
+	if [ "${YG_WORKERS:-1}" -gt 1 ]; then
+		case $1 in
+		gateway) echo $((PORT + 10)) && return ;;
+		identity) echo $((PORT + 20)) && return ;;
+		donations) echo $((PORT + 30)) && return ;;
+		esac
+	fi
 	case $1 in
 	gateway) echo $((PORT + 1)) ;;
 	identity) echo $((PORT + 2)) ;;

@@ -16,13 +16,13 @@ struct holder {
 };
 
 struct connections {
-	const struct proxies *proxies;
+	const struct trusted_proxies *proxies;
 	unsigned per_address_max;
 	uint64_t refused;
 	struct holder *heads[HEADS];
 };
 
-struct connections *connections_new(unsigned per_address_max, const struct proxies *proxies)
+struct connections *connections_new(unsigned per_address_max, const struct trusted_proxies *proxies)
 {
 	struct connections *c = calloc(1, sizeof *c);
 	CHECK(c != NULL);
@@ -52,7 +52,7 @@ static struct holder **find(struct connections *c, struct str key)
 static bool is_free_of_limits(const struct connections *c, struct str peer)
 {
 	return peer.n == 0 || peer.n > ADDRESS_KEY_BYTES_MAX || str_eq(peer, STR("unix")) ||
-	       proxies_trust(c->proxies, peer);
+	       trusted_proxies_have(c->proxies, peer);
 }
 
 bool connections_come(struct connections *c, struct str peer)

@@ -6,7 +6,7 @@
 /* How many connections each address holds, so that one client cannot take them all. IPv6 counts by /64; our own proxies do not. */
 struct connections;
 
-struct connections *connections_new(unsigned per_address_max, const struct proxies *proxies);
+struct connections *connections_new(unsigned per_address_max, const struct trusted_proxies *proxies);
 void connections_free(struct connections *c);
 /** False: this address has its share already. Otherwise it is counted until connections_gone. */
 bool connections_come(struct connections *c, struct str peer);

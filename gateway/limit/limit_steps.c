@@ -33,9 +33,9 @@ enum err limiting_open(struct limiting *l, struct loop *loop, const struct setti
     struct metrics *metrics)
 {
 	struct limits_config config = { .redis = settings->redis, .key = seal_key, .share = settings->workers };
-	TRY(proxies_read(&l->proxies, settings->trusted_proxies, settings->trusted_proxy_field));
+	TRY(trusted_proxies_read(&l->trusted, settings->trusted_proxies, settings->trusted_proxy_field));
 	l->limits = limits_new(loop, &config, metrics);
-	l->connections = connections_new(settings->connections_per_address, &l->proxies);
+	l->connections = connections_new(settings->connections_per_address, &l->trusted);
 	metrics_counter_fn(metrics, "yg_limit_connections_refused_total",
 	    "Connections of addresses that have their share.", NULL, 0, read_refused, l->connections);
 	open_counters(l, metrics);

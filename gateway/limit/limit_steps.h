@@ -12,7 +12,7 @@ struct gateway;
 struct limiting {
 	struct limits *limits;
 	struct connections *connections;
-	struct proxies proxies;
+	struct trusted_proxies trusted;
 	uint64_t *address[2]; /* let through, refused */
 	uint64_t *rate[RATE_CLASS_COUNT][2];
 };

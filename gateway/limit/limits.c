@@ -32,7 +32,7 @@ static const int64_t NS_PER_MS = 1000000, NS_PER_S = 1000000000;
 /* Debits ARGV[2] requests that were let through already, then grants up to ARGV[1]; per window: interval, its quota in time, debt that
  * the asker knows of; µs. Answers the grant and
  * each window's debt. The time is Redis's own, so that gateways' clocks do not matter. */
-static const char script[] =
+static const char script_text[] =
     "local t=redis.call('TIME') local now=t[1]*1000000+t[2] "
     "local grant,owed=tonumber(ARGV[1]),tonumber(ARGV[2]) local tats,n={},(#ARGV-2)/3 local "
     "old=redis.call('GET',KEYS[1]) "
@@ -45,6 +45,7 @@ static const char script[] =
     "out[i+1]=debt longest=math.max(longest,debt) text[i]=string.format('%.3f',tats[i]) end "
     "if longest>0 then redis.call('SET',KEYS[1],table.concat(text,' '),'PX',math.ceil(longest/1000)) end "
     "return out";
+static const struct str script = { script_text, sizeof script_text - 1 };
 
 enum outcome { ASK_GRANTED, ASK_NOTHING, ASK_FAILED, ASK_OUTCOMES };
 
@@ -55,8 +56,6 @@ struct limits {
 	struct buckets *buckets;
 	unsigned share;
 	unsigned char key[SHA256_BYTES];
-	char script_sha[40];
-	bool script_known;
 	bool freed;
 	struct list busy; /* buckets that Redis owes an answer */
 	unsigned asks_out;
@@ -193,18 +192,13 @@ static struct str redis_key(const struct limits *l, const struct rate_limit *lim
 }
 
 static void on_granted(void *arg, enum err status, const struct redis_reply *reply);
-static void on_script(void *arg, enum err status, const struct redis_reply *reply);
 
-/* The first one of a connection carries the script's text; later ones its digest, once Redis has told it. */
 static bool ask(struct limits *l, struct bucket *b, const struct rate_limit *limit, uint32_t count)
 {
-	enum { ARGS_MAX = 6 + 3 * RATE_WINDOWS_MAX };
+	enum { ARGS_MAX = 3 + 3 * RATE_WINDOWS_MAX };
 	char key[KEY_BYTES_MAX], numbers[2 + 3 * RATE_WINDOWS_MAX][32];
 	struct str args[ARGS_MAX];
 	unsigned n = 0;
-	args[n++] = l->script_known ? STR("EVALSHA") : STR("EVAL");
-	args[n++] = l->script_known ? str_span(l->script_sha, sizeof l->script_sha) : str_of(script);
-	args[n++] = STR("1");
 	args[n++] = redis_key(l, limit, b, key);
 	args[n++] = number_us(numbers[0], count);
 	args[n++] = number_us(numbers[1], b->owed);
@@ -218,7 +212,7 @@ static bool ask(struct limits *l, struct bucket *b, const struct rate_limit *lim
 		args[n++] = number_us(text[1], interval_us * (double)limit->windows[i].quota);
 		args[n++] = number_us(text[2], debt > 0 ? (double)debt / 1000 : 0);
 	}
-	if (redis_send(l->redis, args, n, on_granted, b) != ERR_NONE) return false;
+	if (redis_run(l->redis, script, args, 1, n, on_granted, b) != ERR_NONE) return false;
 	b->owed_asked = b->owed;
 	b->asking = true;
 	b->overdue = false;
@@ -226,23 +220,6 @@ static bool ask(struct limits *l, struct bucket *b, const struct rate_limit *lim
 	list_push(&l->busy, &b->busy);
 	l->asks_out++;
 	return true;
-}
-
-static void learn_script(struct limits *l)
-{
-	struct str args[3] = { STR("SCRIPT"), STR("LOAD"), str_of(script) };
-	if (redis_send(l->redis, args, 3, on_script, l) == ERR_NONE) l->asks_out++;
-}
-
-static void on_script(void *arg, enum err status, const struct redis_reply *reply)
-{
-	struct limits *l = arg;
-	l->asks_out--;
-	if (status == ERR_NONE && reply->type == REDIS_STRING && reply->text.n == sizeof l->script_sha) {
-		memcpy(l->script_sha, reply->text.p, sizeof l->script_sha);
-		l->script_known = true;
-	}
-	if (l->freed && !l->asks_out) destroy(l);
 }
 
 /* Takes one request from the lease, if there is a valid one. */
@@ -270,7 +247,6 @@ static enum limit_verdict wait_for_redis(
 {
 	if (l->waits >= WAITS_MAX || (b->asking && b->overdue)) return count_alone(l, b, limit, state);
 	if (!b->asking) {
-		if (!l->script_known) learn_script(l);
 		if (!ask(l, b, limit, next_lease(b, limit))) return count_alone(l, b, limit, state);
 	}
 	w->limit = limit;
@@ -339,11 +315,6 @@ static bool read_grant(struct bucket *b, const struct redis_reply *reply)
 	return true;
 }
 
-static bool is_unknown_script(const struct redis_reply *reply)
-{
-	return reply->type == REDIS_FAILED && str_starts(reply->text, STR("NOSCRIPT"));
-}
-
 static void on_granted(void *arg, enum err status, const struct redis_reply *reply)
 {
 	struct bucket *b = arg;
@@ -364,10 +335,7 @@ static void on_granted(void *arg, enum err status, const struct redis_reply *rep
 	} else {
 		++*l->asks[ASK_FAILED];
 	}
-	if (status == ERR_NONE && is_unknown_script(reply)) {
-		l->script_known = false; /* Redis was started anew: those who wait ask again, with the text */
-		answered = true;
-	} else if (status == ERR_NONE && !answered) {
+	if (status == ERR_NONE && !answered) {
 		l->off_until_ms = loop_now_ms(l->loop) + OFF_MS;
 		log_line(LOG_WARN, "redis does not keep rate limits", "%.*s",
 		    STR_FMT(reply->type == REDIS_FAILED ? reply->text : STR("not the answer expected")));

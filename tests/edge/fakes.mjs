@@ -49,7 +49,7 @@ const readBody = async (req) => {
 };
 
 export async function startIdentity(path) {
-	const state = { signers: [new Signer('k1')], revocations: [], apiKeys: new Map(), asked: [], keyDelayMs: 0 };
+	const state = { signers: [new Signer('k1')], revocations: [], apiKeys: new Map(), asked: [], keyDelayMs: 0, forgetful: false };
 	state.addApiKey = (owner) => {
 		const key = randomBytes(24).toString('base64url');
 		state.apiKeys.set(createHash('sha256').update(key).digest('hex'), owner);
@@ -64,6 +64,7 @@ export async function startIdentity(path) {
 		if (url.pathname.startsWith('/internal/') && openIdentity(req.headers['x-yangguang-identity']).kind !== 'system')
 			return answer(res, 404, {});
 		if (url.pathname === '/internal/revocations') {
+			if (state.forgetful) return answer(res, 503, {});
 			const after = Number(url.searchParams.get('after'));
 			const items = state.revocations.filter((r) => r.seq > after);
 			return answer(res, 200, { items, next_after: items.length ? items.at(-1).seq : after });

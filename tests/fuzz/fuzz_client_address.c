@@ -9,13 +9,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct proxies both[2];
+	static struct trusted_proxies both[2];
 	struct arena arena;
 	char key[ADDRESS_KEY_BYTES_MAX], z[ADDRESS_BYTES_MAX];
 	unsigned char bytes[16];
 	if (!both[0].count) {
-		if (proxies_read(&both[0], STR("10.0.0.0/8, fd00::/8"), STR("X-Forwarded-For")) != ERR_NONE) abort();
-		if (proxies_read(&both[1], STR("10.0.0.0/8, fd00::/8"), STR("Forwarded")) != ERR_NONE) abort();
+		if (trusted_proxies_read(&both[0], STR("10.0.0.0/8, fd00::/8"), STR("X-Forwarded-For")) != ERR_NONE)
+			abort();
+		if (trusted_proxies_read(&both[1], STR("10.0.0.0/8, fd00::/8"), STR("Forwarded")) != ERR_NONE) abort();
 	}
 	arena_init(&arena, 1024, 64 * 1024);
 	for (unsigned i = 0; i < 2; i++) {

@@ -10,8 +10,8 @@
 static void each_address_has_its_share(void **unused)
 {
 	(void)unused;
-	struct proxies proxies;
-	assert_int_equal(proxies_read(&proxies, STR("10.0.0.0/8"), STR("Forwarded")), ERR_NONE);
+	struct trusted_proxies proxies;
+	assert_int_equal(trusted_proxies_read(&proxies, STR("10.0.0.0/8"), STR("Forwarded")), ERR_NONE);
 	struct connections *c = connections_new(2, &proxies);
 	assert_true(connections_come(c, STR("192.0.2.1")));
 	assert_true(connections_come(c, STR("192.0.2.1")));

@@ -12,10 +12,10 @@ static struct arena arena;
 
 static struct str client(const char *proxies, const char *field, const char *name, const char *value, const char *peer)
 {
-	struct proxies p;
+	struct trusted_proxies p;
 	struct http_field f[2] = { { STR("X-Other"), STR("9.9.9.9") }, { str_of(name), str_of(value) } };
 	struct http_fields fields = { f, 2 };
-	assert_int_equal(proxies_read(&p, str_of(proxies), str_of(field)), ERR_NONE);
+	assert_int_equal(trusted_proxies_read(&p, str_of(proxies), str_of(field)), ERR_NONE);
 	return client_address(&p, &arena, fields, str_of(peer));
 }
 
@@ -66,13 +66,14 @@ static void long_lists_are_read_from_their_end(void **unused)
 static void settings_are_checked(void **unused)
 {
 	(void)unused;
-	struct proxies p;
+	struct trusted_proxies p;
 	static const char *const bad[] = { "10.0.0.0/33", "10.0.0", "x", "::/129", "10.0.0.0/", "10.0.0.0/-1",
 		"1.2.3.4/a" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		if (proxies_read(&p, str_of(bad[i]), STR("Forwarded")) != ERR_CONFIG) fail_msg("%s was taken", bad[i]);
-	assert_int_equal(proxies_read(&p, STR("unix"), STR("X-Real-IP")), ERR_CONFIG);
-	assert_int_equal(proxies_read(&p, STR(" 10.0.0.0/8 , ::1,0.0.0.0/0"), STR("forwarded")), ERR_NONE);
+		if (trusted_proxies_read(&p, str_of(bad[i]), STR("Forwarded")) != ERR_CONFIG)
+			fail_msg("%s was taken", bad[i]);
+	assert_int_equal(trusted_proxies_read(&p, STR("unix"), STR("X-Real-IP")), ERR_CONFIG);
+	assert_int_equal(trusted_proxies_read(&p, STR(" 10.0.0.0/8 , ::1,0.0.0.0/0"), STR("forwarded")), ERR_NONE);
 	assert_int_equal(p.count, 3);
 }
 

@@ -1,8 +1,9 @@
 /*
- * The parent of several workers: it holds no socket and no loop, and only waits for signals. Workers share the port by
- * SO_REUSEPORT; they end with their parent (PR_SET_PDEATHSIG), so that a killed parent leaves nobody behind.
+ * The parent of several workers: it has no loop and only waits for signals. Workers share a port by SO_REUSEPORT, or a Unix socket
+ * that the parent opened (listener_share); they end with their parent (PR_SET_PDEATHSIG), so that a killed parent leaves nobody
+ * behind.
  */
-#include "gateway/workers.h"
+#include "common/net/workers.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 #include "common/core/clock.h"
 #include "common/core/log.h"
 
-enum { WORKERS_MAX = 64, EXIT_CONFIG_STATUS = 78, RESTART_PAUSE_MS = 1000 };
+enum { EXIT_CONFIG_STATUS = 78, RESTART_PAUSE_MS = 1000 };
 
 struct worker {
 	pid_t pid; /* 0: not running */
@@ -26,6 +27,7 @@ struct workers {
 	struct worker items[WORKERS_MAX];
 	unsigned count;
 	int (*run)(unsigned worker);
+	void (*on_stopping)(void);
 	bool stopping;
 	int status;
 	sigset_t signals;
@@ -55,6 +57,7 @@ static void pass_on(const struct workers *w, int signo)
 
 static void stop_all(struct workers *w)
 {
+	if (!w->stopping && w->on_stopping) w->on_stopping();
 	w->stopping = true;
 	pass_on(w, SIGTERM);
 }
@@ -87,9 +90,9 @@ static unsigned start_due(struct workers *w)
 	return running;
 }
 
-int workers_run(unsigned count, int (*run)(unsigned worker))
+int workers_run(unsigned count, int (*run)(unsigned worker), void (*stopping)(void))
 {
-	struct workers w = { .count = count, .run = run };
+	struct workers w = { .count = count, .run = run, .on_stopping = stopping };
 	CHECK(count <= WORKERS_MAX);
 	sigemptyset(&w.signals);
 	sigaddset(&w.signals, SIGTERM);
