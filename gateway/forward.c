@@ -28,9 +28,8 @@ static void put_field(struct buf *out, struct str name, struct str value)
 static void put_client_fields(struct buf *out, struct request *r)
 {
 	struct http_fields fields = r->x->fields;
-	struct str connection = fields_connection(&r->x->arena, fields);
 	for (unsigned i = 0; i < fields.count; i++)
-		if (fields_pass_request(fields.items[i].name, connection))
+		if (fields_pass_request(fields.items[i].name, STR_NONE))
 			put_field(out, fields.items[i].name, fields.items[i].value);
 	if (passes_basic(r)) put_field(out, STR("Authorization"), r->credential.secret);
 }

@@ -2,10 +2,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "common/core/config.h"
 #include "common/net/workers.h"
 #include "gateway/gateway.h"
+
+/* As many descriptors as the system lets us have: the usual soft limit of 1024 is for programs that use select(). */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit)) return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit)) log_line(LOG_WARN, "descriptor limit not raised", "setrlimit failed");
+}
 
 static bool read_arguments(int argc, char **argv)
 {
@@ -26,5 +36,6 @@ int main(int argc, char **argv)
 	log_init("gateway", settings.log);
 	unsigned workers = settings.workers;
 	arena_release(&arena);
+	raise_descriptor_limit();
 	return workers > 1 ? workers_run(workers, gateway_run, NULL) : gateway_run(0);
 }

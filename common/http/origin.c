@@ -190,7 +190,7 @@ static void on_data(void *arg, struct str bytes)
 		return;
 	}
 	while (bytes.n && k->state == LINK_BUSY) {
-		enum reply_step step = reply_step(&k->reader, &k->reply, &bytes);
+		enum reply_step step = reply_step(&k->reader, &bytes);
 		if (step == REPLY_BROKEN) {
 			log_line(LOG_WARN, "origin broke the protocol", "%.*s", STR_FMT(k->origin->config.name));
 			link_tell(k, ERR_BAD_UPSTREAM);
@@ -209,7 +209,7 @@ static void on_end(void *arg)
 	k->spoiled = true;
 	if (k->state == LINK_IDLE) link_close(k);
 	if (k->state == LINK_BUSY)
-		link_tell(k, reply_ends_with_connection(&k->reader, &k->reply) ? ERR_NONE : ERR_CLOSED);
+		link_tell(k, reply_ends_with_connection(&k->reader) ? ERR_NONE : ERR_CLOSED);
 }
 
 static void on_closed(void *arg, enum err why)
@@ -263,6 +263,8 @@ static struct origin_link *link_new(struct origin *o)
 	CHECK(k != NULL);
 	k->origin = o;
 	k->reader.wire = wire_new();
+	list_init(&k->reader.sent); /* of one call, for ever */
+	list_push(&k->reader.sent, &k->reply.link);
 	k->reply.upstream = &o->shape;
 	k->reply.interim = on_interim;
 	k->reply.any_coding = true;

@@ -83,12 +83,18 @@ static bool parse_framing(struct channel *ch, const struct upstream_call *call)
 	return true;
 }
 
+/* Judged as soon as it is there: what speaks another protocol may never end a head. */
+static bool parse_line(struct channel *ch, struct str view)
+{
+	size_t end = ch->scan.first_line;
+	if (ch->scan.start) return false;
+	return !end || status_line_parse(str_span(view.p, end - 2), &ch->line) == ERR_NONE;
+}
+
 static bool parse_head(struct channel *ch, struct upstream_call *call, struct str head)
 {
-	size_t first = ch->scan.first_line;
 	unsigned count = ch->scan.lines - 1;
-	if (ch->scan.start || count > REPLY_FIELDS_MAX) return false;
-	if (status_line_parse(str_span(head.p, first - 2), &ch->line)) return false;
+	if (count > REPLY_FIELDS_MAX) return false;
 	struct http_field *items = arena_array(&call->arena, count + 1, sizeof *items);
 	if (!items || wire_head(ch->wire, WIRE_REPLY, head, items, &count)) return false;
 	call->reply.fields = (struct http_fields){ items, count };
@@ -107,6 +113,7 @@ static enum reply_step step_head(struct channel *ch, struct upstream_call *call,
 	}
 	enum head_state state = head_scan(&ch->scan, view);
 	if (state == HEAD_BAD || (state == HEAD_MORE && view.n >= REPLY_HEAD_BYTES_MAX)) return REPLY_BROKEN;
+	if (!parse_line(ch, view)) return REPLY_BROKEN;
 	if (state == HEAD_MORE) {
 		if (!had) buf_str(&call->raw, view);
 		*bytes = str_from(*bytes, bytes->n);

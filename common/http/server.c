@@ -1,10 +1,11 @@
 /* The server as a whole: settings, listening, the one coarse clock for all deadlines, recycled memory, drain and the end. */
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "common/core/clock.h"
 #include "common/http/connection.h"
 
-enum { TICK_MS = 100, LINGER_MS = 1000 };
+enum { TICK_MS = 100, LINGER_MS = 1000, DESCRIPTORS_KEPT = 256 /* for files, services and the cache */ };
 
 static int64_t wait_limit_ms(const struct http_server *s, enum wait wait)
 {
@@ -181,6 +182,16 @@ static int64_t or_ms(int64_t value, int64_t fallback)
 	return value ? value : fallback;
 }
 
+/* Clients may not take the descriptors that answering them needs. */
+static unsigned affordable(unsigned connections)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= (rlim_t)connections + DESCRIPTORS_KEPT)
+		return connections;
+	return limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? (unsigned)limit.rlim_cur - DESCRIPTORS_KEPT
+						     : (unsigned)limit.rlim_cur / 2;
+}
+
 static struct http_server_config with_defaults(const struct http_server_config *given)
 {
 	struct http_server_config c = *given;
@@ -189,7 +200,7 @@ static struct http_server_config with_defaults(const struct http_server_config *
 	c.field_count_max = c.field_count_max ? c.field_count_max : 100;
 	c.body_bytes_max = or_size(c.body_bytes_max, 1024 * 1024);
 	c.pipeline_max = c.pipeline_max ? c.pipeline_max : 64;
-	c.connections_max = c.connections_max ? c.connections_max : 20000;
+	c.connections_max = affordable(c.connections_max ? c.connections_max : 20000);
 	c.unread_bytes_max = or_size(c.unread_bytes_max, 1024 * 1024);
 	c.unread_total_max = or_size(c.unread_total_max, 64 * 1024 * 1024);
 	c.arena_bytes_max = or_size(c.arena_bytes_max, 4 * 1024 * 1024);

@@ -48,7 +48,7 @@ struct http_server_config {
 	size_t body_bytes_max; /* 413; hard ceiling, default 1 MiB */
 	unsigned
 	    pipeline_max; /* exchanges in flight per connection before reading pauses; default 64 (1024 between our own processes) */
-	unsigned connections_max; /* more are answered 503 and closed; default 20000 */
+	unsigned connections_max; /* more are answered 503 and closed; default 20000, less where descriptors are few */
 	size_t
 	    unread_bytes_max; /* answers a client has not taken: with more, none of its requests is read; default 1 MiB */
 	size_t unread_total_max; /* the same of all clients: beyond it the slowest are cut; default 64 MiB */

@@ -38,17 +38,22 @@ static double read_waiting(void *arg)
 	return flights_stats(((struct cache *)arg)->flights).waiting;
 }
 
-static void register_figures(struct cache *c, struct metrics *m)
+struct str cache_outcome_name(enum cache_outcome outcome)
 {
-	static const char *const outcomes[CACHE_OUTCOMES] = { [CACHE_HIT] = "hit",
+	static const char *const names[CACHE_OUTCOMES] = { [CACHE_HIT] = "hit",
 		[CACHE_HIT_SHARED] = "hit_shared",
 		[CACHE_STALE] = "stale",
 		[CACHE_RENEWED] = "renewed",
 		[CACHE_COLLAPSED] = "collapsed",
 		[CACHE_MISS] = "miss",
 		[CACHE_BYPASS] = "bypass" };
+	return str_of(names[outcome]);
+}
+
+static void register_figures(struct cache *c, struct metrics *m)
+{
 	for (unsigned i = 0; i < CACHE_OUTCOMES; i++) {
-		struct metric_label l = { "outcome", str_of(outcomes[i]) };
+		struct metric_label l = { "outcome", cache_outcome_name((enum cache_outcome)i) };
 		c->outcomes[i] =
 		    metrics_counter(m, "yg_cache_requests_total", "Requests of routes with a cache.", &l, 1);
 	}

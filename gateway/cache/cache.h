@@ -45,6 +45,9 @@ void cache_stop(struct cache *c);
 /** After it has ended. NULL is fine. */
 void cache_free(struct cache *c);
 
+/** As in metrics and logs: "hit", "stale", … */
+struct str cache_outcome_name(enum cache_outcome outcome);
+
 static inline void cache_count(struct cache *c, enum cache_outcome outcome)
 {
 	++*c->outcomes[outcome];

@@ -13,6 +13,7 @@ struct proxied {
 	struct fetch fetch;
 	uint64_t hash;
 	struct directives want; /* Cache-Control of the request */
+	bool unsure; /* nobody knows whether the entry was purged elsewhere, and it is not new */
 	struct entry *entry; /* shared: what is being validated, or was offered */
 	struct flight *flight; /* led on behalf of others */
 	struct flight_wait wait;
@@ -387,7 +388,7 @@ static enum next answer_from(struct proxied *p, struct entry *e)
 	bool enough = left_ms > rules_seconds(want->values[DIRECTIVE_MIN_FRESH]) * 1000;
 	if (directive_has(want, DIRECTIVE_MAX_AGE) && (age_ms > age_most_ms || !age_most_ms)) enough = false;
 	p->entry = entry_share(e);
-	if (enough && !e->policy.no_cache && !no_cache) return serve(p, e, "hit", CACHE_HIT);
+	if (enough && !e->policy.no_cache && !no_cache && !p->unsure) return serve(p, e, "hit", CACHE_HIT);
 	bool has_limit = want->values[DIRECTIVE_MAX_STALE].p != NULL;
 	int64_t stale_most_ms = has_limit ? rules_seconds(want->values[DIRECTIVE_MAX_STALE]) * 1000 : INT64_MAX;
 	if (left_ms <= 0 && directive_has(want, DIRECTIVE_MAX_STALE) && may_be_stale(p, stale_most_ms))
@@ -414,6 +415,24 @@ static void read_want(struct proxied *p)
 		p->want.found |= 1u << DIRECTIVE_NO_CACHE;
 }
 
+/* Writes through other processes are heard of; false: there was one. */
+static bool check_purges(struct proxied *p, struct entry *e)
+{
+	int64_t now_ms = loop_now_ms(p->r->gateway->loop);
+	switch (tags_check(cache_of(p)->tags, &e->stamp, e->slots, e->tag_count)) {
+	case TAGS_CURRENT:
+		e->checked_ms = now_ms;
+		break;
+	case TAGS_UNSURE:
+		p->unsure = now_ms - e->checked_ms >= CACHED_L1_CAP_MS;
+		break;
+	case TAGS_PURGED:
+		store_remove(cache_of(p)->store, e);
+		return false;
+	}
+	return true;
+}
+
 static enum next look_up(struct proxied *p)
 {
 	read_want(p);
@@ -421,10 +440,7 @@ static enum next look_up(struct proxied *p)
 	struct entry *e = store_find(cache_of(p)->store, p->hash, p->fetch.key, p->fetch.asked);
 	bool known = http_get(p->fetch.asked, STR("authorization")).p != NULL;
 	if (e && known && !e->policy.for_authorized) e = NULL;
-	if (e && e->tag_count && tags_check(cache_of(p)->tags, &e->stamp, e->slots, e->tag_count) == TAGS_PURGED) {
-		store_remove(cache_of(p)->store, e);
-		e = NULL;
-	}
+	if (e && !check_purges(p, e)) e = NULL;
 	if (e && !directive_has(&p->want, DIRECTIVE_NO_STORE)) return answer_from(p, e);
 	return directive_has(&p->want, DIRECTIVE_ONLY_IF_CACHED) ? fail(p, ERR_TIMEOUT) : miss(p);
 }

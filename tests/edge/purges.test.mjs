@@ -80,7 +80,7 @@ test('who may', async () => {
 
 test('bad input', async () => {
 	const cases = [
-		['', 400, 'malformed-json'], ['{', 400, 'malformed-json'], ['{"tags":["a"],"tags":["b"]}', 400, 'malformed-json'],
+		['', 400, 'malformed-json'], ['{', 400, 'malformed-json'], ['{"tags":["a"],"tags":["b"]}', 400, 'duplicate-key'],
 		[{}, 422, 'validation-failed'], [{ tags: [] }, 422, 'validation-failed'], [{ tags: 'a' }, 422, 'validation-failed'],
 		[{ tags: ['a b'] }, 422, 'validation-failed'], [{ tags: ['a,b'] }, 422, 'validation-failed'], [{ tags: ['x'.repeat(97)] }, 422, 'validation-failed'],
 		[{ tags: ['标签'] }, 422, 'validation-failed'], [{ tags: ['a"b'] }, 422, 'validation-failed'], [{ tags: ['a\\b'] }, 422, 'validation-failed'],
