@@ -12,10 +12,10 @@
 #include "common/core/map.h"
 #include "gateway/api_keys.h"
 
-enum { PARTS_BYTES_MAX = 1280, SEALED_BYTES_MAX = 1792, RESEAL_S = 30, TOKEN_END_BYTES = 32 /* of its signature */ };
+enum { PARTS_BYTES_MAX = 1664, SEALED_BYTES_MAX = 1792, RESEAL_S = 30, TOKEN_END_BYTES = 32 /* of its signature */ };
 
-/* What is remembered of one credential. Strings are offsets into `text`: subject, organization, scopes, session, client. */
-enum { PART_COUNT = 5 };
+/* What is remembered of one credential. Strings are offsets into `text`: subject, organization, scopes, session, client, certificates. */
+enum { PART_COUNT = 6 };
 struct memory {
 	bool filled;
 	enum err verdict; /* ERR_NONE, or the refusal remembered */
@@ -44,7 +44,8 @@ struct credentials {
 
 static struct str *parts_of(struct principal *p, unsigned i)
 {
-	struct str *const parts[PART_COUNT] = { &p->subject, &p->organization, &p->scopes, &p->session, &p->client };
+	struct str *const parts[PART_COUNT] = { &p->subject, &p->organization, &p->scopes, &p->session, &p->client,
+		&p->certificates };
 	return parts[i];
 }
 

@@ -43,7 +43,8 @@ static void put_own_fields(struct buf *out, struct request *r, int64_t left_ms)
 	put_field(out, STR("traceparent"), str_span(parent, sizeof parent));
 	if (r->trace.state.n) put_field(out, STR("tracestate"), r->trace.state);
 	put_field(out, STR("X-Forwarded-For"), r->client);
-	put_field(out, STR("X-Forwarded-Proto"), r->gateway->forwarded_proto);
+	put_field(out, STR("X-Forwarded-Proto"), r->x->secure ? STR("https") : r->gateway->forwarded_proto);
+	if (r->x->certificate) put_field(out, STR("X-Yangguang-Certificate"), transport_certificate(r));
 	if (r->x->host.n) put_field(out, STR("X-Forwarded-Host"), r->x->host);
 	BUF_LIT(out, "X-Yangguang-Deadline-Ms: ");
 	buf_i64(out, left_ms);

@@ -1,11 +1,13 @@
 /*
- * Boot, reload and end of one gateway process. Boot: settings, keys, contracts, upstreams, then the listeners. SIGHUP loads
- * contracts and keys anew, all or nothing. SIGTERM: not ready at once, no new connections, what is in flight is finished.
+ * Boot, reload and end of one gateway process. Boot: settings, keys, contracts, certificates, upstreams, then the listeners. SIGHUP
+ * loads contracts, keys and certificates anew, all or nothing. SIGTERM: not ready at once, no new connections, what is in flight is
+ * finished. SIGUSR2: another gateway takes over the sockets (handover.h), then the same without anybody noticing.
  */
 #include "gateway/gateway.h"
 
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "gateway/request.h"
 
@@ -16,7 +18,10 @@ enum {
 	UNROUTED_BODY_BYTES_MAX = 64 * 1024,
 	UNREAD_BYTES_MAX = 16 * 1024,
 	UNREAD_TOTAL_MAX = 16 * 1024 * 1024,
-	REVOCATIONS_STALE_S = 10
+	REVOCATIONS_STALE_S = 10,
+	RETIRE_GRACE_MS = 5000, /* for a request that is on its way on an idle connection */
+	SERVE_POLL_MS = 10,
+	TLS_CHECK_MS = 10 * 1000
 };
 
 /* ── what the HTTP server tells ── */
@@ -135,6 +140,7 @@ static void reload(void *arg, int signo)
 	arena_init(&seal_arena, 4096, 64 * 1024);
 	enum err e = settings_read_identity_key(&seal_arena, g->settings.identity_key_file, &seal_key);
 	if (e == ERR_NONE) e = load_plan(g, &plan);
+	if (e == ERR_NONE && g->tls && (e = tls_reload(g->tls)) != ERR_NONE) plan_release(plan);
 	if (e != ERR_NONE) {
 		arena_release(&seal_arena);
 		log_line(LOG_ERROR, "reload refused, nothing changed", "%s", err_info(e)->name);
@@ -151,6 +157,18 @@ static void reload(void *arg, int signo)
 	log_line(LOG_INFO, "reloaded", "%u operations", plan->contract->operation_count);
 }
 
+/* Certificates are renewed by programs that know nothing of us. */
+static void check_certificates(void *arg)
+{
+	struct gateway *g = arg;
+	if (g->draining || !tls_files_changed(g->tls)) return;
+	if (tls_reload(g->tls) == ERR_NONE)
+		log_line(LOG_INFO, "certificates reloaded", "%u", tls_stats(g->tls).certificates);
+	else
+		log_line(LOG_ERROR, "certificates not reloaded, nothing changed", "%.*s",
+		    STR_FMT(g->settings.tls.certificates));
+}
+
 /* ── end ── */
 
 static void overdue(void *arg)
@@ -165,17 +183,55 @@ static void drained(void *arg)
 	if (--g->drains == 0) loop_stop(g->loop);
 }
 
+static void begin_end(struct gateway *g, const char *how, int signo)
+{
+	g->draining = true;
+	log_line(LOG_INFO, how, "signal %d", signo);
+	listeners_close(g->process->listeners);
+	timer_start(g->drain_timer, DRAIN_MS, 0);
+	g->drains = (g->server != NULL) + (g->proxies != NULL);
+	if (!g->drains) loop_stop(g->loop);
+}
+
 static void drain(void *arg, int signo)
 {
 	struct gateway *g = arg;
 	if (g->draining) return;
-	g->draining = true;
-	log_line(LOG_INFO, "draining", "signal %d", signo);
+	begin_end(g, "draining", signo);
+	handover_cancel(&g->handover);
 	private_listener_set_draining(g->private_listener);
-	timer_start(g->drain_timer, DRAIN_MS, 0);
-	g->drains = (g->server != NULL) + (g->proxies != NULL);
 	if (g->server) http_server_drain(g->server, drained, g);
 	if (g->proxies) proxies_drain(g->proxies, drained, g);
+}
+
+/* Another gateway has the sockets: nobody is to notice. */
+static void retire(void *arg, int signo)
+{
+	struct gateway *g = arg;
+	if (g->draining) return;
+	begin_end(g, "retiring", signo);
+	private_listener_close(g->private_listener); /* the other one speaks there now */
+	g->private_listener = NULL;
+	if (g->server) http_server_retire(g->server, RETIRE_GRACE_MS, drained, g);
+	if (g->proxies) proxies_drain(g->proxies, drained, g);
+}
+
+static void watch_handover(void *arg)
+{
+	struct gateway *g = arg;
+	enum handover_state state = handover_check(&g->handover);
+	if (state == HANDOVER_WAITING) return;
+	timer_stop(g->handover_timer);
+	if (state == HANDOVER_DONE) retire(g, SIGUSR2);
+}
+
+static void begin_handover(void *arg, int signo)
+{
+	struct gateway *g = arg;
+	(void)signo;
+	if (g->draining || g->process->ready_fd >= 0) return; /* a worker's parent does it */
+	if (handover_begin(&g->handover, g->process->listeners) == ERR_NONE)
+		timer_start(g->handover_timer, HANDOVER_POLL_MS, HANDOVER_POLL_MS);
 }
 
 /* ── boot ── */
@@ -219,11 +275,11 @@ static void open_metrics(struct gateway *g)
 	    m, "yg_loop_lag_seconds", "Longest turn of the loop since the last scrape.", NULL, 0, read_lag, g->loop);
 }
 
-static enum err open_private(struct gateway *g, unsigned worker)
+static enum err open_private(struct gateway *g)
 {
-	struct str listen = g->settings.metrics_listen;
-	if (!listen.p && g->proxy_config) listen = g->proxy_config->metrics_listen;
-	struct str address = private_listener_address(&g->boot, listen, worker);
+	struct str address = listeners_address(g->process->listeners, &g->boot, LISTENER_PRIVATE, g->worker);
+	if (!address.p && g->proxy_config)
+		address = private_listener_address(&g->boot, g->proxy_config->metrics_listen, g->worker);
 	TRY(private_listener_open(g->loop, address, "gateway", g->metrics, &g->private_listener));
 	if (!g->settings.contracts) return ERR_NONE;
 	private_listener_add_check(g->private_listener, STR("identity:keys"), check_keys, g);
@@ -267,7 +323,11 @@ static enum err open_public(struct gateway *g)
 		.on_finished = on_finished,
 		.arg = g,
 	};
-	TRY(http_server_open(g->loop, g->settings.listen, g->settings.workers > 1, &config, &g->server));
+	const struct listeners *l = g->process->listeners;
+	struct str plain = listeners_address(l, &g->boot, LISTENER_PLAIN, g->worker);
+	struct str tls = listeners_address(l, &g->boot, LISTENER_TLS, g->worker);
+	TRY(http_server_open(g->loop, plain, false, &config, &g->server));
+	if (g->tls) TRY(http_server_listen(g->server, tls, false, g->tls));
 	metrics_gauge_fn(
 	    g->metrics, "yg_http_connections", "Open client connections.", NULL, 0, read_connections, g->server);
 	metrics_gauge_fn(
@@ -302,12 +362,95 @@ static enum err open_contracts(struct gateway *g)
 	return open_identity(g);
 }
 
-static enum err boot(struct gateway *g, unsigned worker)
+static double read_handshakes(void *arg)
+{
+	return (double)tls_stats(arg).handshakes;
+}
+
+static double read_resumed(void *arg)
+{
+	return (double)tls_stats(arg).resumed;
+}
+
+static double read_failed(void *arg)
+{
+	return (double)tls_stats(arg).failed;
+}
+
+static double read_certificate_end(void *arg)
+{
+	return (double)tls_stats(arg).expires_s;
+}
+
+static enum err open_tls(struct gateway *g)
+{
+	struct metrics *m = g->metrics;
+	if (!g->settings.tls_listen.n) return ERR_NONE;
+	TRY(tls_open(&g->settings.tls, &g->tls));
+	metrics_counter_fn(
+	    m, "yg_tls_handshakes_total", "TLS handshakes that ended well.", NULL, 0, read_handshakes, g->tls);
+	metrics_counter_fn(m, "yg_tls_resumed_total", "Of these, by a ticket.", NULL, 0, read_resumed, g->tls);
+	metrics_counter_fn(m, "yg_tls_failed_total", "TLS handshakes that did not.", NULL, 0, read_failed, g->tls);
+	metrics_gauge_fn(m, "yg_tls_certificate_expiry_seconds", "When the first certificate expires, Unix time.", NULL,
+	    0, read_certificate_end, g->tls);
+	g->tls_timer = timer_new(g->loop, check_certificates, g);
+	timer_start(g->tls_timer, TLS_CHECK_MS, TLS_CHECK_MS);
+	return ERR_NONE;
+}
+
+static enum err serve(struct gateway *g)
+{
+	if (g->settings.contracts) TRY(open_public(g));
+	private_listener_set_started(g->private_listener);
+	if (g->plan)
+		log_line(LOG_INFO, "ready", "%.*s, %u operations", STR_FMT(g->settings.listen),
+		    g->plan->contract->operation_count);
+	else
+		log_line(LOG_INFO, "ready", "%u proxy routes", g->proxy_config->route_count);
+	if (g->process->ready_fd < 0) {
+		handover_tell_ready(g->settings.pid_file);
+	} else if (write(g->process->ready_fd, "1", 1) != 1) {
+		log_line(LOG_WARN, "the parent was not told", "worker %u", g->worker);
+	}
+	return ERR_NONE;
+}
+
+static bool is_able(struct gateway *g)
+{
+	if (!g->settings.contracts) return true;
+	struct buf reasons;
+	buf_init(&reasons, 4096);
+	bool able = check_keys(g, &reasons) == HEALTH_PASS && check_upstreams(g, &reasons) != HEALTH_FAIL &&
+		    check_revocations(g, &reasons) == HEALTH_PASS;
+	buf_free(&reasons);
+	return able;
+}
+
+/* A successor accepts nobody whom the gateway before could serve better. */
+static void serve_when_able(void *arg)
+{
+	struct gateway *g = arg;
+	if (g->draining || (!is_able(g) && loop_now_ms(g->loop) < g->serve_at_ms)) return;
+	timer_stop(g->serve_timer);
+	if (serve(g) != ERR_NONE) loop_stop(g->loop);
+}
+
+static enum err begin_serving(struct gateway *g)
+{
+	if (!g->process->listeners->taken_over) return serve(g);
+	g->serve_at_ms =
+	    loop_now_ms(g->loop) + HANDOVER_MS + 2000; /* by then the gateway before is no more, or we are not */
+	timer_start(g->serve_timer, SERVE_POLL_MS, SERVE_POLL_MS);
+	return ERR_NONE;
+}
+
+static enum err boot(struct gateway *g)
 {
 	struct arena *a = &g->boot;
 	settings_read(a, &g->settings);
 	cors_read(&g->cors, a, g->settings.cors_origins);
-	g->forwarded_proto = str_starts(g->settings.public_url, STR("https:")) ? STR("https") : STR("http");
+	g->public_https = str_starts(g->settings.public_url, STR("https:"));
+	g->forwarded_proto = g->public_https ? STR("https") : STR("http");
 	buf_init(&g->scratch, SCRATCH_BYTES_MAX);
 	g->log_flush.run = flush_log;
 	crypto_init();
@@ -315,15 +458,23 @@ static enum err boot(struct gateway *g, unsigned worker)
 	open_metrics(g);
 	TRY(open_cache(g));
 	if (g->settings.contracts) TRY(open_contracts(g));
-	TRY(open_private(g, worker));
+	TRY(open_tls(g));
+	TRY(open_private(g));
 	if (g->proxy_config) TRY(proxies_open(g, g->proxy_config, g->settings.workers > 1, &g->proxies));
-	if (g->settings.contracts) TRY(open_public(g));
 	g->drain_timer = timer_new(g->loop, overdue, g);
+	g->handover_timer = timer_new(g->loop, watch_handover, g);
+	g->serve_timer = timer_new(g->loop, serve_when_able, g);
 	signal_watch(g->loop, SIGTERM, drain, g);
 	signal_watch(g->loop, SIGINT, drain, g);
+	signal_watch(g->loop, SIGQUIT, retire, g);
 	signal_watch(g->loop, SIGHUP, reload, g);
-	private_listener_set_started(g->private_listener);
-	return ERR_NONE;
+	signal_watch(g->loop, SIGUSR2, begin_handover, g);
+	return begin_serving(g);
+}
+
+static void free_timer(struct timer *t)
+{
+	if (t) timer_free(t);
 }
 
 static void close_all(struct gateway *g)
@@ -339,31 +490,33 @@ static void close_all(struct gateway *g)
 	credentials_free(g->credentials);
 	revocations_free(g->revocations);
 	keyring_free(g->keyring);
-	if (g->drain_timer) timer_free(g->drain_timer);
+	free_timer(g->drain_timer);
+	free_timer(g->handover_timer);
+	free_timer(g->serve_timer);
+	free_timer(g->tls_timer);
 	plan_release(g->plan);
 	if (g->loop) loop_free(g->loop);
 	connections_free(g->limiting.connections); /* the last ones are told of inside loop_free */
 	cache_free(g->cache);
 	proxies_free(g->proxies);
+	tls_free(g->tls); /* after the connections */
+	listeners_close(g->process->listeners);
 	metrics_free(g->metrics);
 	arena_release(&g->seal_arena);
 	buf_free(&g->scratch);
 }
 
-int gateway_run(unsigned worker)
+int gateway_run(const struct gateway_process *process, unsigned worker)
 {
 	struct gateway *g = calloc(1, sizeof *g);
 	CHECK(g != NULL);
+	g->process = process;
+	g->worker = worker;
 	signal(SIGPIPE, SIG_IGN);
 	arena_init(&g->boot, 4096, 1024 * 1024);
 	arena_init(&g->seal_arena, 4096, 64 * 1024);
-	enum err e = boot(g, worker);
+	enum err e = boot(g);
 	if (e == ERR_NONE) {
-		if (g->plan)
-			log_line(LOG_INFO, "ready", "%.*s, %u operations", STR_FMT(g->settings.listen),
-			    g->plan->contract->operation_count);
-		else
-			log_line(LOG_INFO, "ready", "%u proxy routes", g->proxy_config->route_count);
 		log_flush();
 		loop_run(g->loop);
 		log_line(LOG_INFO, "stopped", "worker %u", worker);

@@ -6,6 +6,7 @@
 #include "gateway/cache/cache.h"
 #include "gateway/cors.h"
 #include "gateway/credentials.h"
+#include "gateway/handover.h"
 #include "gateway/limit/limit_steps.h"
 #include "gateway/plan.h"
 #include "gateway/settings.h"
@@ -13,8 +14,22 @@
 struct proxy_config;
 struct proxies;
 
+/** What a process is given by its parent, or by main. */
+struct gateway_process {
+	struct listeners *listeners;
+	int ready_fd; /* of a worker: a byte for the parent once it serves; -1: this is the main process */
+};
+
 /** One gateway process: what all its requests share. */
 struct gateway {
+	const struct gateway_process *process;
+	struct handover handover; /* to the gateway that replaces this one */
+	struct timer *handover_timer;
+	struct timer *serve_timer; /* of a successor that is not ready yet */
+	int64_t serve_at_ms;
+	struct tls *tls; /* NULL: no TLS */
+	struct timer *tls_timer;
+	unsigned worker;
 	struct settings settings;
 	struct arena boot;
 	struct loop *loop;
@@ -35,6 +50,7 @@ struct gateway {
 	unsigned refreshes; /* answers that are renewed with nobody waiting */
 	struct proxy_config *proxy_config; /* NULL: no plain proxy routes */
 	struct proxies *proxies;
+	bool public_https; /* the platform's address is https: HSTS (RFC 6797) */
 	struct str forwarded_proto;
 	struct buf scratch; /* for one head or one problem at a time */
 	struct loop_task log_flush;
@@ -49,7 +65,10 @@ struct gateway {
 	bool stopped; /* upstreams are going: nothing more is sent */
 };
 
-/** Serves until SIGTERM or SIGINT has drained it. Worker 0 alone, or one of several that share the port. Returns the exit status. */
-int gateway_run(unsigned worker);
+/**
+ * Serves until SIGTERM or SIGINT has drained it, SIGQUIT has retired it (its sockets are another's now), or SIGUSR2 another gateway
+ * has taken over. Worker 0 alone, or one of several that share the port. Returns the exit status.
+ */
+int gateway_run(const struct gateway_process *process, unsigned worker);
 
 #endif

@@ -74,15 +74,20 @@ void steps_fail(struct request *r);
 /** The exchange is over, answered or not: only "record" is left. */
 void steps_end(struct request *r);
 
+/** What X-Yangguang-Certificate tells a service: the thumbprint of the client's good certificate, "expired", "untrusted"; absent without one. */
+struct str transport_certificate(const struct request *r);
+
 /* The steps, by file. */
 enum next route_receive(struct request *r);
 enum next route_normalise(struct request *r);
 enum next route_find(struct request *r);
+enum next transport_redirect(struct request *r);
 enum next pages_serve(struct request *r);
 enum next own_serve(struct request *r);
 enum next preflight_answer(struct request *r);
 enum next auth_authenticate(struct request *r);
 enum next auth_identify(struct request *r);
+enum next transport_bind(struct request *r);
 enum next auth_authorize(struct request *r);
 enum next limit_address(struct request *r);
 enum next limit_rate(struct request *r);

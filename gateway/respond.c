@@ -4,7 +4,7 @@
 #include "common/http/problem.h"
 #include "gateway/fields.h"
 
-enum { OWN_FIELDS_MAX = 12 + LIMIT_FIELDS_MAX };
+enum { OWN_FIELDS_MAX = 13 + LIMIT_FIELDS_MAX };
 
 struct answer_fields {
 	struct http_field *items;
@@ -133,6 +133,8 @@ enum next respond_write(struct request *r)
 	add(&f, STR("Request-Id"), str_span(r->id, sizeof r->id));
 	f.count += limit_fields(&r->limit, &r->x->arena, f.items + f.count);
 	add(&f, STR("X-Content-Type-Options"), STR("nosniff"));
+	if (r->x->secure && r->gateway->public_https)
+		add(&f, STR("Strict-Transport-Security"), STR("max-age=31536000"));
 	add_cors(r, &f);
 	out.fields = f.items;
 	out.field_count = f.count;

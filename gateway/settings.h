@@ -4,10 +4,16 @@
 #include "common/core/arena.h"
 #include "common/core/err.h"
 #include "common/core/log.h"
+#include "common/net/tls.h"
+#include "common/net/workers.h"
 
 /** The gateway's settings (ARCHITECTURE.md, table of variables). Strings are NUL-terminated and live in the boot arena. */
 struct settings {
 	struct str listen;
+	struct str tls_listen; /* absent: no TLS */
+	struct tls_settings tls;
+	bool redirect_plain; /* requests without TLS are sent to public_url */
+	struct str pid_file; /* absent: none */
 	struct str metrics_listen; /* absent: no private listener */
 	struct str proto;
 	struct str identity_key_file;

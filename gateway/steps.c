@@ -17,10 +17,12 @@ static const struct step table[] = {
 	{ AT_HEAD,   "normalise",     route_normalise },   /* one path for routing, authorization and the service */
 	{ AT_HEAD,   "route",         route_find },        /* → operation, or the methods of the path */
 	{ AT_BODY,   "limit address", limit_address },     /* may wait 10 ms for Redis, no more */
+	{ AT_BODY,   "redirect",      transport_redirect }, /* plain HTTP, if it is not served */
 	{ AT_BODY,   "serve page",    pages_serve },       /* /, /problems/…, /openapi.json */
 	{ AT_BODY,   "preflight",     preflight_answer },  /* OPTIONS, 404, 405 */
 	{ AT_BODY,   "authenticate",  auth_authenticate }, /* may wait for a key set or an API key */
 	{ AT_BODY,   "identify",      auth_identify },
+	{ AT_BODY,   "bind",          transport_bind },    /* to the connection's certificate */
 	{ AT_BODY,   "authorize",     auth_authorize },
 	{ AT_BODY,   "limit rate",    limit_rate },
 	{ AT_BODY,   "serve own",     own_serve },         /* operations of the gateway itself: proto/gateway.yaml */

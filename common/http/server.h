@@ -20,6 +20,8 @@ struct http_exchange {
 	struct http_fields fields;
 	struct str body;
 	struct str peer; /* address of the other end */
+	const struct tls_client *certificate; /* that the client has shown, good or not; NULL without one */
+	bool secure; /* came by TLS */
 	int64_t received_ns; /* monotonic, when the head was complete */
 	bool head; /* HEAD: the body of the answer is not sent */
 	bool abandoned; /* the client is gone; an answer is still owed, and dropped */
@@ -77,6 +79,10 @@ struct http_server_config {
 
 MUST_USE enum err http_server_open(struct loop *l, struct str address, bool reuse_port,
     const struct http_server_config *config, struct http_server **out);
+enum { HTTP_LISTENERS_MAX = 4 };
+/** One more address for the same server; TLS unless `tls` is NULL. Fails: ERR_IO (logged). */
+MUST_USE enum err http_server_listen(struct http_server *s, struct str address, bool reuse_port, struct tls *tls);
+/** Of the first listener. */
 int http_server_port(const struct http_server *s);
 /** Queues the answer (copied); it leaves at the end of the turn, after those before it on the connection. Date, Content-Length, Server and Connection are added here. */
 void http_respond(struct http_exchange *x, const struct http_response *r);
@@ -84,6 +90,11 @@ void http_respond(struct http_exchange *x, const struct http_response *r);
 void http_respond_interim(struct http_exchange *x, int status, struct http_fields fields);
 /** Stops accepting; each connection closes after the answers owed. `drained` is called once none is left. */
 void http_server_drain(struct http_server *s, void (*drained)(void *arg), void *arg);
+/**
+ * As http_server_drain, for a server whose sockets another process has taken over: nobody notices. Handshakes are finished, and a
+ * connection between two requests may send one more, whose answer says that it is the last; after grace_ms it is closed.
+ */
+void http_server_retire(struct http_server *s, int64_t grace_ms, void (*drained)(void *arg), void *arg);
 /** Drops all connections. Answers still owed must be given nevertheless; their on_finished comes with status 0, later. */
 void http_server_free(struct http_server *s);
 

@@ -160,7 +160,8 @@ static int serve_all(struct service *s)
 	if (workers == 1) return serve(s);
 	serving = s;
 	if (listener_share(config_need(&s->boot, "YG_LISTEN")) != ERR_NONE) return EXIT_CONFIG;
-	return workers_run(workers, serve_as, listener_unshare);
+	struct workers_hooks hooks = { .stopping = listener_unshare };
+	return workers_run(workers, serve_as, &hooks);
 }
 
 static const char *access_name(const struct operation *op)

@@ -79,8 +79,8 @@ port_of() {
 	donations) echo $((PORT + 3)) ;;
 	relay_identity) echo $((PORT + 4)) ;;
 	relay_donations) echo $((PORT + 5)) ;;
-	wechat) echo $((PORT + 6)) ;;
-	wechat_control) echo $((PORT + 7)) ;;
+	tls) echo $((PORT + 6)) ;;
+	wechat | wechat_control) echo $((PORT + 7)) ;; # it tells TLS from plain HTTP by the first byte
 	wechat_pay) echo $((PORT + 8)) ;;
 	wechat_pay_control) echo $((PORT + 9)) ;;
 	esac
