@@ -208,8 +208,7 @@ static void on_end(void *arg)
 	struct origin_link *k = arg;
 	k->spoiled = true;
 	if (k->state == LINK_IDLE) link_close(k);
-	if (k->state == LINK_BUSY)
-		link_tell(k, reply_ends_with_connection(&k->reader) ? ERR_NONE : ERR_CLOSED);
+	if (k->state == LINK_BUSY) link_tell(k, reply_ends_with_connection(&k->reader) ? ERR_NONE : ERR_CLOSED);
 }
 
 static void on_closed(void *arg, enum err why)
