@@ -271,9 +271,10 @@ static bool send_refresh(struct refresh *f, struct request *r)
 	forward_write_cached(&head, r, f->entry, to->timeout_ms);
 	f->cached.stamp = tags_now(g->cache->tags);
 	f->cached.asked_ms = loop_now_ms(g->loop);
-	enum err e = buf_ok(&head) ? upstream_send(to->upstream, buf_view(&head), STR_NONE, false, true,
-					 f->cached.asked_ms + to->timeout_ms, refreshed, f, &call)
-				   : ERR_HEADERS_TOO_LARGE;
+	enum err e = buf_ok(&head)
+			 ? upstream_send_as(to->upstream, (struct call_kind){ CALL_LOW, NULL }, buf_view(&head),
+			       STR_NONE, false, true, f->cached.asked_ms + to->timeout_ms, refreshed, f, &call)
+			 : ERR_HEADERS_TOO_LARGE;
 	buf_free(&head);
 	return e == ERR_NONE;
 }

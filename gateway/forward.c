@@ -5,7 +5,10 @@
 #include "gateway/request.h"
 
 #include "common/core/clock.h"
+#include "common/core/id.h"
 #include "gateway/fields.h"
+
+enum { RETRY_SPREAD_S = 3 };
 
 /* Credentials end at the gateway; only client_secret_basic of public operations (/oauth/token) is the service's to read. */
 static bool passes_basic(const struct request *r)
@@ -39,7 +42,7 @@ static void put_own_fields(struct buf *out, struct request *r, int64_t left_ms)
 	put_field(out, STR("X-Request-Id"), str_span(r->id, sizeof r->id));
 	put_field(out, STR("traceparent"), str_span(parent, sizeof parent));
 	if (r->trace.state.n) put_field(out, STR("tracestate"), r->trace.state);
-	put_field(out, STR("X-Forwarded-For"), r->x->peer);
+	put_field(out, STR("X-Forwarded-For"), r->client);
 	put_field(out, STR("X-Forwarded-Proto"), r->x->secure ? STR("https") : r->gateway->forwarded_proto);
 	if (r->x->certificate) put_field(out, STR("X-Yangguang-Certificate"), transport_certificate(r));
 	if (r->x->host.n) put_field(out, STR("X-Forwarded-Host"), r->x->host);
@@ -118,6 +121,9 @@ static enum next fail_upstream(struct request *r, enum err e)
 	case ERR_BUSY:
 		r->problem.retry_after_s = 1;
 		return request_fail(r, ERR_BUSY);
+	case ERR_REDUCED_CAPACITY:
+		r->problem.retry_after_s = 1 + (int)(id_noise() % RETRY_SPREAD_S); /* not all of them at once */
+		return request_fail(r, ERR_REDUCED_CAPACITY);
 	default:
 		r->problem.retry_after_s = 1;
 		return request_fail(r, ERR_SAFE_RETRY_LATER);
@@ -157,8 +163,8 @@ enum next forward_send(struct request *r)
 	if (!buf_ok(&g->scratch)) e = ERR_HEADERS_TOO_LARGE;
 	if (r->cache.policy && !e) cached_begin(r);
 	if (!e)
-		e = upstream_send(
-		    to, buf_view(&g->scratch), r->x->body, false, safe, r->deadline_ms, answered, r, &call);
+		e = upstream_send_as(to, r->plan->operations[r->operation->index].kind, buf_view(&g->scratch),
+		    r->x->body, false, safe, r->deadline_ms, answered, r, &call);
 	if (e == ERR_NONE) return NEXT_WAIT;
 	if (r->cache.policy) cached_answered(r, e, NULL);
 	if (r->cache.entry) return NEXT_DONE;

@@ -40,6 +40,18 @@ static enum err on_head(void *arg, struct http_exchange *x, size_t *body_bytes_m
 	return ERR_NONE;
 }
 
+static bool on_connect(void *arg, struct str peer)
+{
+	struct gateway *g = arg;
+	return connections_come(g->limiting.connections, peer);
+}
+
+static void on_disconnect(void *arg, struct str peer)
+{
+	struct gateway *g = arg;
+	connections_gone(g->limiting.connections, peer);
+}
+
 static void on_request(void *arg, struct http_exchange *x)
 {
 	(void)arg;
@@ -113,7 +125,8 @@ static void keys_changed(void *arg)
 static enum err load_plan(struct gateway *g, struct plan **out)
 {
 	bool hears_purges = g->settings.workers == 1 || g->settings.redis.p;
-	return plan_load(g->settings.proto.p, g->upstreams, g->metrics, g->settings.public_url, hears_purges, out);
+	return plan_load(g->settings.proto.p, g->settings.rate_policies.p, g->upstreams, g->metrics,
+	    g->settings.public_url, hears_purges, out);
 }
 
 static void reload(void *arg, int signo)
@@ -138,6 +151,7 @@ static void reload(void *arg, int signo)
 	arena_release(&g->seal_arena);
 	g->seal_arena = seal_arena;
 	g->seal_key = seal_key;
+	limits_set_key(g->limiting.limits, seal_key);
 	credentials_flush(g->credentials);
 	keyring_refresh(g->keyring);
 	log_line(LOG_INFO, "reloaded", "%u operations", plan->contract->operation_count);
@@ -296,6 +310,13 @@ static enum err open_public(struct gateway *g)
 		.require_host = true,
 		.unread_bytes_max = UNREAD_BYTES_MAX,
 		.unread_total_max = UNREAD_TOTAL_MAX,
+		.connections_max = g->settings.connections_max,
+		.head_timeout_ms = g->settings.head_timeout_ms,
+		.body_timeout_ms = g->settings.body_timeout_ms,
+		.idle_timeout_ms = g->settings.idle_timeout_ms,
+		.write_timeout_ms = g->settings.write_timeout_ms,
+		.on_connect = on_connect,
+		.on_disconnect = on_disconnect,
 		.on_head = on_head,
 		.on_request = on_request,
 		.on_refused = on_refused,
@@ -337,6 +358,7 @@ static enum err open_contracts(struct gateway *g)
 	TRY(settings_read_identity_key(&g->seal_arena, g->settings.identity_key_file, &g->seal_key));
 	TRY(upstreams_open(g->loop, &g->boot, g->settings.upstreams, g->metrics, &g->upstreams));
 	TRY(load_plan(g, &g->plan));
+	TRY(limiting_open(&g->limiting, g->loop, &g->settings, g->seal_key, g->metrics));
 	return open_identity(g);
 }
 
@@ -460,6 +482,7 @@ static void close_all(struct gateway *g)
 	g->stopped = true;
 	upstreams_free(g->upstreams); /* first: it ends each call, and the request behind it must still be there */
 	proxies_stop(g->proxies);
+	limits_free(g->limiting.limits); /* whoever waits for a verdict goes on, and hears that we stop */
 	if (g->server) http_server_free(g->server);
 	proxies_close(g->proxies);
 	cache_stop(g->cache);
@@ -473,6 +496,7 @@ static void close_all(struct gateway *g)
 	free_timer(g->tls_timer);
 	plan_release(g->plan);
 	if (g->loop) loop_free(g->loop);
+	connections_free(g->limiting.connections); /* the last ones are told of inside loop_free */
 	cache_free(g->cache);
 	proxies_free(g->proxies);
 	tls_free(g->tls); /* after the connections */

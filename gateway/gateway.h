@@ -7,6 +7,7 @@
 #include "gateway/cors.h"
 #include "gateway/credentials.h"
 #include "gateway/handover.h"
+#include "gateway/limit/limit_steps.h"
 #include "gateway/plan.h"
 #include "gateway/settings.h"
 
@@ -44,6 +45,7 @@ struct gateway {
 	struct keyring *keyring;
 	struct revocations *revocations;
 	struct credentials *credentials;
+	struct limiting limiting;
 	struct cache *cache;
 	unsigned refreshes; /* answers that are renewed with nobody waiting */
 	struct proxy_config *proxy_config; /* NULL: no plain proxy routes */

@@ -26,6 +26,19 @@ static void log_report(const char *msg, const struct buf *report)
 		if (line.n) log_line(LOG_ERROR, msg, "%.*s", STR_FMT(line));
 }
 
+static enum call_priority priority_of(enum priority p)
+{
+	switch (p) {
+	case PRIORITY_CRITICAL:
+		return CALL_CRITICAL;
+	case PRIORITY_LOW:
+		return CALL_LOW;
+	case PRIORITY_NORMAL:
+		break;
+	}
+	return CALL_NORMAL;
+}
+
 static enum err link_operations(
     struct plan *p, struct upstreams *upstreams, struct metrics *metrics, bool hears_purges, struct buf *report)
 {
@@ -43,6 +56,7 @@ static enum err link_operations(
 			continue;
 		}
 		bool slow = op->lane == LANE_EXCLUSIVE;
+		to->kind = (struct call_kind){ priority_of(op->priority), &to->base };
 		to->upstream =
 		    slow ? upstreams_exclusive(upstreams, op->service) : upstreams_shared(upstreams, op->service);
 		TRY(cached_policy_read(&p->arena, op, hears_purges, &to->cached));
@@ -71,8 +85,8 @@ static enum err write_openapi(struct plan *p, struct str public_url)
 	return p->arena.overflow ? ERR_MEMORY : ERR_NONE;
 }
 
-enum err plan_load(const char *proto, struct upstreams *upstreams, struct metrics *metrics, struct str public_url,
-    bool hears_purges, struct plan **out)
+enum err plan_load(const char *proto, const char *policies, struct upstreams *upstreams, struct metrics *metrics,
+    struct str public_url, bool hears_purges, struct plan **out)
 {
 	struct plan *p = calloc(1, sizeof *p);
 	struct buf report;
@@ -81,6 +95,7 @@ enum err plan_load(const char *proto, struct upstreams *upstreams, struct metric
 	arena_init(&p->arena, 64 * 1024, PLAN_BYTES_MAX);
 	buf_init(&report, REPORT_BYTES_MAX);
 	enum err e = contract_load(&p->arena, proto, NULL, &p->contract, &report);
+	if (e == ERR_NONE) e = policies_load(&p->arena, policies, p->contract, &p->policies, &report);
 	if (e == ERR_NONE) e = link_operations(p, upstreams, metrics, hears_purges, &report);
 	if (e == ERR_NONE) e = write_openapi(p, public_url);
 	if (e != ERR_NONE) {

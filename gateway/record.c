@@ -34,7 +34,7 @@ enum next record_write(struct request *r)
 	log_str("request_id", str_span(r->id, sizeof r->id));
 	log_str("trace_id", str_span(r->trace.trace_id, sizeof r->trace.trace_id));
 	log_str("kind", r->known ? principal_kind_name(r->caller.principal.kind) : STR("unknown"));
-	log_str("address", r->x->peer);
+	log_str("address", r->client);
 	if (r->cache.policy) log_str("cache", cache_outcome_name(r->cache.outcome));
 	if (r->problem.err != ERR_NONE) log_str("problem", err_info(r->problem.err)->slug);
 	log_end();

@@ -27,11 +27,13 @@ struct request {
 	unsigned path_value_count;
 	struct str allow; /* methods of the path, for 405 and OPTIONS */
 	struct credential credential;
+	struct str client; /* its address; a proxy's word when that is trusted */
 	struct caller caller;
 	bool known; /* caller is set */
 	union {
 		struct keyring_wait keyring;
 		struct credential_wait credential;
+		struct limit_wait limit;
 	} wait;
 	struct trace trace;
 	char id[36];
@@ -40,6 +42,8 @@ struct request {
 	const struct http_reply *reply; /* the service's answer; only inside the turn that brought it */
 	struct http_response answer; /* the gateway's own answer */
 	struct problem problem;
+	struct limit_state limit; /* what the client is told of its quota */
+	uint64_t **limit_counters;
 	unsigned own_count; /* own.c: tags that are being purged */
 	int sent_status; /* told by the server at the end; 0: the client was gone */
 	size_t sent_bytes;
@@ -85,6 +89,8 @@ enum next auth_authenticate(struct request *r);
 enum next auth_identify(struct request *r);
 enum next transport_bind(struct request *r);
 enum next auth_authorize(struct request *r);
+enum next limit_address(struct request *r);
+enum next limit_rate(struct request *r);
 enum next cached_look_up(struct request *r);
 enum next cached_join_flight(struct request *r);
 enum next cached_look_up_shared(struct request *r);

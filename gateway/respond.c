@@ -4,7 +4,7 @@
 #include "common/http/problem.h"
 #include "gateway/fields.h"
 
-enum { OWN_FIELDS_MAX = 13 };
+enum { OWN_FIELDS_MAX = 13 + LIMIT_FIELDS_MAX };
 
 struct answer_fields {
 	struct http_field *items;
@@ -46,8 +46,13 @@ static void respond_problem(struct request *r, struct answer_fields *f, struct h
 	struct buf *body = &r->gateway->scratch;
 	enum language language = request_language(r);
 	enum err e = r->problem.err;
+	struct str violated[RATE_WINDOWS_MAX];
 	buf_reset(body);
+	r->problem.violated_policies = violated;
+	r->problem.violated_count = limit_violated(&r->limit, violated);
 	problem_write(body, &r->problem, language, str_span(r->id, sizeof r->id));
+	r->problem.violated_count = 0; /* their names were ours for this moment */
+	r->problem.violated_policies = NULL;
 	out->status = problem_status(&r->problem);
 	out->content_type = STR("application/problem+json");
 	out->body = buf_ok(body) ? buf_view(body) : STR_NONE;
@@ -126,6 +131,7 @@ enum next respond_write(struct request *r)
 		for (unsigned i = 0; i < r->answer.field_count; i++) f.items[f.count++] = r->answer.fields[i];
 	}
 	add(&f, STR("Request-Id"), str_span(r->id, sizeof r->id));
+	f.count += limit_fields(&r->limit, &r->x->arena, f.items + f.count);
 	add(&f, STR("X-Content-Type-Options"), STR("nosniff"));
 	if (r->x->secure && r->gateway->public_https)
 		add(&f, STR("Strict-Transport-Security"), STR("max-age=31536000"));

@@ -7,7 +7,13 @@
 #include "common/core/id.h"
 
 enum { CACHE_BYTES = 64 * 1024 * 1024 };
-enum { EXIT_CONFIG_STATUS = 78, KEY_FILE_BYTES_MAX = 4096, KEY_BYTES_MIN = 16, KEY_BYTES_MAX = 64 };
+enum {
+	EXIT_CONFIG_STATUS = 78,
+	KEY_FILE_BYTES_MAX = 4096,
+	KEY_BYTES_MIN = 16,
+	KEY_BYTES_MAX = 64,
+	TIMEOUT_MS_MAX = 3600 * 1000
+};
 
 static enum log_level read_level(struct str s)
 {
@@ -76,10 +82,20 @@ void settings_read(struct arena *boot, struct settings *out)
 		.redis = config_str(boot, "YG_REDIS", NULL),
 		.cache_bytes = (size_t)config_int("YG_CACHE_BYTES", CACHE_BYTES, 0, INT64_C(1) << 40),
 		.cors_origins = config_str(boot, "YG_CORS_ORIGINS", NULL),
+		.rate_policies = config_str(boot, "YG_RATE_POLICIES", NULL),
+		.trusted_proxies = config_str(boot, "YG_TRUSTED_PROXIES", NULL),
+		.trusted_proxy_field = config_str(boot, "YG_TRUSTED_PROXY_FIELD", "X-Forwarded-For"),
+		.connections_max = (unsigned)config_int("YG_CONNECTIONS_MAX", 20000, 1, 1000000),
+		.connections_per_address = (unsigned)config_int("YG_CONNECTIONS_PER_ADDRESS", 2000, 1, 1000000),
+		.head_timeout_ms = config_int("YG_HEAD_TIMEOUT_MS", 10000, 100, TIMEOUT_MS_MAX),
+		.body_timeout_ms = config_int("YG_BODY_TIMEOUT_MS", 20000, 100, TIMEOUT_MS_MAX),
+		.idle_timeout_ms = config_int("YG_IDLE_TIMEOUT_MS", 75000, 100, TIMEOUT_MS_MAX),
+		.write_timeout_ms = config_int("YG_WRITE_TIMEOUT_MS", 30000, 100, TIMEOUT_MS_MAX),
 		.workers = (unsigned)config_int("YG_WORKERS", 1, 1, WORKERS_MAX),
 		.pid_file = config_str(boot, "YG_PID_FILE", NULL),
 		.log = read_level(config_str(boot, "YG_LOG", "info")),
 	};
+	if (!out->rate_policies.p) out->rate_policies = arena_printf(boot, "%.*s/policies.yaml", STR_FMT(out->proto));
 	read_tls(boot, out);
 }
 

@@ -24,6 +24,15 @@ struct settings {
 	bool contracts; /* false: plain proxy routes only, and nothing that contracts need is set */
 	struct str redis; /* absent: the cache is this process's alone */
 	size_t cache_bytes; /* of this process; 0: nothing is kept here */
+	struct str rate_policies;
+	struct str trusted_proxies;
+	struct str trusted_proxy_field;
+	unsigned connections_max; /* of one process; more are answered 503 */
+	unsigned connections_per_address;
+	int64_t head_timeout_ms;
+	int64_t body_timeout_ms;
+	int64_t idle_timeout_ms;
+	int64_t write_timeout_ms;
 	unsigned workers;
 	enum log_level log;
 };

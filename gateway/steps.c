@@ -11,19 +11,12 @@ struct step {
 	enum next (*run)(struct request *r);
 };
 
-/* The places of the next stages: address limits, rate limits. */
-static enum next pass(struct request *r)
-{
-	(void)r;
-	return NEXT_STEP;
-}
-
 static const struct step table[] = {
 	/* clang-format off */
 	{ AT_HEAD,   "receive",       route_receive },     /* ids, trace, method override */
 	{ AT_HEAD,   "normalise",     route_normalise },   /* one path for routing, authorization and the service */
 	{ AT_HEAD,   "route",         route_find },        /* → operation, or the methods of the path */
-	{ AT_BODY,   "limit address", pass },
+	{ AT_BODY,   "limit address", limit_address },     /* may wait 10 ms for Redis, no more */
 	{ AT_BODY,   "redirect",      transport_redirect }, /* plain HTTP, if it is not served */
 	{ AT_BODY,   "serve page",    pages_serve },       /* /, /problems/…, /openapi.json */
 	{ AT_BODY,   "preflight",     preflight_answer },  /* OPTIONS, 404, 405 */
@@ -31,7 +24,7 @@ static const struct step table[] = {
 	{ AT_BODY,   "identify",      auth_identify },
 	{ AT_BODY,   "bind",          transport_bind },    /* to the connection's certificate */
 	{ AT_BODY,   "authorize",     auth_authorize },
-	{ AT_BODY,   "limit rate",    pass },
+	{ AT_BODY,   "limit rate",    limit_rate },
 	{ AT_BODY,   "serve own",     own_serve },         /* operations of the gateway itself: proto/gateway.yaml */
 	{ AT_BODY,   "look up",       cached_look_up },    /* may wait: were its tags purged? */
 	{ AT_BODY,   "join flight",   cached_join_flight },
@@ -47,7 +40,7 @@ static const struct step table[] = {
 static const struct step proxy_table[] = {
 	/* clang-format off */
 	{ AT_HEAD,   "receive",       proxy_receive },
-	{ AT_BODY,   "limit address", pass },
+	{ AT_BODY,   "limit address", limit_address },
 	{ AT_BODY,   "serve",         proxy_serve },       /* from the store or the origin; answers by itself */
 	{ AT_ANSWER, "respond",       respond_write },     /* problems only */
 	{ AT_END,    "record",        record_write },
@@ -113,6 +106,7 @@ struct request *request_new(struct gateway *g, struct http_exchange *x)
 	r->plan = g->plan ? plan_share(g->plan) : NULL;
 	r->metrics = &g->unmatched;
 	r->method = x->method;
+	r->client = client_address(&g->limiting.trusted, &x->arena, x->fields, x->peer);
 	++*g->in_flight;
 	x->user = r;
 	arena_on_release(&x->arena, forget, r); /* however the exchange ends */

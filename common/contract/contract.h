@@ -16,6 +16,7 @@ enum access {
 enum row_scope { ROWS_ALL, ROWS_OWN, ROWS_ORGANIZATION };
 enum lane { LANE_SHARED, LANE_EXCLUSIVE, LANE_REPLICA };
 enum idempotency { IDEMPOTENCY_NONE, IDEMPOTENCY_OPTIONAL, IDEMPOTENCY_REQUIRED };
+enum priority { PRIORITY_NORMAL, PRIORITY_CRITICAL, PRIORITY_LOW };
 enum parameter_in { IN_PATH, IN_QUERY, IN_HEADER };
 
 struct parameter {
@@ -69,7 +70,8 @@ struct operation {
 	unsigned cache_tag_count;
 	const struct str *purges; /* templates too */
 	unsigned purge_count;
-	struct str rate_policy; /* x-rate-policy */
+	struct str rate_policy; /* x-rate-policy; absent: that of the method (policies.h) */
+	enum priority priority; /* x-priority: who is turned away last and first when there is too much */
 	struct str event; /* x-event: type of the outbox event a success writes; absent: none */
 	struct str leaf; /* x-log */
 	const struct json *node; /* the whole operation object, for documents */
@@ -93,7 +95,7 @@ struct contract {
 };
 
 /**
- * Loads `dir`/common.yaml and the contracts of `services` (NULL-terminated; NULL: every *.yaml in dir but common.yaml).
+ * Loads `dir`/common.yaml and the contracts of `services` (NULL-terminated; NULL: every *.yaml in dir but common.yaml and policies.yaml).
  * Everything wrong is written to `report`, one line each (file:line: text), and ERR_CONFIG is returned; nothing half-loaded is given out.
  */
 MUST_USE enum err contract_load(

@@ -87,11 +87,14 @@ void load_policy(struct loader *l, const struct document *in, struct operation *
 	static const struct choice idempotencies[] = { { "required", IDEMPOTENCY_REQUIRED },
 		{ "optional", IDEMPOTENCY_OPTIONAL }, { NULL, 0 } };
 	static const struct choice if_match[] = { { "required", 1 }, { NULL, 0 } };
+	static const struct choice priorities[] = { { "critical", PRIORITY_CRITICAL }, { "normal", PRIORITY_NORMAL },
+		{ "low", PRIORITY_LOW }, { NULL, 0 } };
 	load_security(l, in, op);
 	op->rows = (enum row_scope)choose(l, in, op, "x-rows", rows, ROWS_ALL);
 	op->lane = (enum lane)choose(l, in, op, "x-lane", lanes, LANE_SHARED);
 	op->idempotency = (enum idempotency)choose(l, in, op, "x-idempotency", idempotencies, IDEMPOTENCY_NONE);
 	op->if_match_required = choose(l, in, op, "x-if-match", if_match, 0) != 0;
+	op->priority = (enum priority)choose(l, in, op, "x-priority", priorities, PRIORITY_NORMAL);
 	const struct json *page = load_member(l, in, op->node, "x-page", JSON_BOOL, false);
 	op->list = page && json_bool(page);
 	op->rate_policy = text_of(l, in, op, "x-rate-policy");

@@ -331,7 +331,8 @@ static void reject(struct http_server *s, struct stream *stream)
 void connection_accept(void *arg, struct stream *stream)
 {
 	struct http_server *s = arg;
-	if (s->stats.connections >= s->config.connections_max || (s->draining && !s->retire_at_ms)) {
+	bool full = s->stats.connections >= s->config.connections_max || (s->draining && !s->retire_at_ms);
+	if (full || (s->config.on_connect && !s->config.on_connect(s->config.arg, stream_peer(stream)))) {
 		reject(s, stream);
 		return;
 	}

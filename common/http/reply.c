@@ -84,7 +84,8 @@ static bool parse_framing(struct channel *ch, const struct upstream_call *call)
 	return true;
 }
 
-/* Judged as soon as it is there: what speaks another protocol may never end a head. */
+/* Judged as soon as it is there, since what speaks another protocol may never end a head; and once more where the head stays, for the
+ * reason phrase points into it. */
 static bool parse_line(struct channel *ch, struct str view)
 {
 	size_t end = ch->scan.first_line;
@@ -95,7 +96,7 @@ static bool parse_line(struct channel *ch, struct str view)
 static bool parse_head(struct channel *ch, struct upstream_call *call, struct str head)
 {
 	unsigned count = ch->scan.lines - 1;
-	if (count > REPLY_FIELDS_MAX) return false;
+	if (count > REPLY_FIELDS_MAX || !parse_line(ch, head)) return false;
 	struct http_field *items = arena_array(&call->arena, count + 1, sizeof *items);
 	if (!items || wire_head(ch->wire, WIRE_REPLY, head, items, &count)) return false;
 	call->reply.fields = (struct http_fields){ items, count };
@@ -115,8 +116,8 @@ static enum reply_step step_head(struct channel *ch, struct upstream_call *call,
 	}
 	enum head_state state = head_scan(&ch->scan, view);
 	if (state == HEAD_BAD || (state == HEAD_MORE && view.n >= REPLY_HEAD_BYTES_MAX)) return REPLY_BROKEN;
-	if (!parse_line(ch, view)) return REPLY_BROKEN;
 	if (state == HEAD_MORE) {
+		if (!parse_line(ch, view)) return REPLY_BROKEN;
 		if (!had) buf_str(&call->raw, view);
 		*bytes = str_from(*bytes, bytes->n);
 		return REPLY_MORE;

@@ -192,6 +192,7 @@ static void on_drained_task(struct loop_task *task)
 void server_forget(struct connection *c)
 {
 	struct http_server *s = c->server;
+	if (s->config.on_disconnect) s->config.on_disconnect(s->config.arg, str_of(c->peer));
 	list_remove(&c->link);
 	buf_free(&c->out);
 	buf_free(&c->backlog);

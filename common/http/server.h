@@ -63,6 +63,9 @@ struct http_server_config {
 	bool any_order;
 	bool
 	    require_host; /* 400 for HTTP/1.1 without Host (RFC 9112 3.2: set it); a malformed or doubled one is refused always */
+	/** A connection was accepted: false refuses it with 503. NULL: all are welcome. Whoever was let in is told of once more when it goes. */
+	bool (*on_connect)(void *arg, struct str peer);
+	void (*on_disconnect)(void *arg, struct str peer);
 	/** Head complete: return ERR_NONE and set *body_bytes_max for this request, or refuse with problem filled. NULL: default limit. */
 	enum err (*on_head)(void *arg, struct http_exchange *x, size_t *body_bytes_max);
 	/** Whole request. Must lead to exactly one http_respond, now or later. */

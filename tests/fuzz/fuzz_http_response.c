@@ -50,6 +50,7 @@ static void take_reply(struct reader *r)
 	CHECK((reply->status >= 200 && reply->status <= 599) || reply->status == 999);
 	CHECK(reply->body.n <= BODY_MAX && reply->body.p != NULL);
 	buf_printf(r->trace, "%.8s %d ", call->id, reply->status);
+	buf_str(r->trace, reply->reason);
 	for (unsigned i = 0; i < reply->fields.count; i++) {
 		buf_str(r->trace, reply->fields.items[i].name);
 		buf_char(r->trace, ':');

@@ -5,7 +5,8 @@ import { background, run, until } from './process.mjs';
 import { LOAD_CORE, SERVER_CORE, here, root, settings } from './settings.mjs';
 
 export const PROGRAMS = ['gateway', 'identity', 'donations', 'relay_identity', 'relay_donations'];
-const environment = { YG_VAR: `${settings.folder}/var`, YG_PORT: String(settings.port), YG_BIN: settings.bin, YG_DEMO: 'none' };
+const environment = { YG_VAR: `${settings.folder}/var`, YG_PORT: String(settings.port), YG_BIN: settings.bin, YG_DEMO: 'none',
+	YG_RATE_POLICIES: `${root}/tests/support/policies.yaml` }; // everything is counted, nothing comes near its limit
 export const baseUrl = `http://127.0.0.1:${settings.port}`;
 export const folder = environment.YG_VAR;
 export const socketOf = (name) => `${settings.folder}/${name}.sock`;
