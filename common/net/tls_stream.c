@@ -213,12 +213,13 @@ static void establish(struct tls_link *t, struct str more)
 
 static void shake(struct tls_link *t, struct str sealed)
 {
-	t->handshake_bytes += sealed.n;
-	if (t->handshake_bytes > HANDSHAKE_BYTES_MAX) {
+	size_t came = sealed.n;
+	enum err e = tls_session_shake(&t->session, &sealed, sealed_of(t->stream->loop));
+	t->handshake_bytes += came - sealed.n; /* what is left is a request in a hurry */
+	if (e == ERR_RETRY && t->handshake_bytes > HANDSHAKE_BYTES_MAX) {
 		fail(t, ERR_PROTOCOL);
 		return;
 	}
-	enum err e = tls_session_shake(&t->session, &sealed, sealed_of(t->stream->loop));
 	if (e == ERR_PROTOCOL) {
 		refuse(t);
 		return;
