@@ -10,7 +10,7 @@
 #include "common/core/log.h"
 #include "common/net/tls_stream.h"
 
-enum { BACKLOG = 4096, WAIT_MS_PER_STREAM = 2, WAIT_MS_MAX = 50 };
+enum { BACKLOG = 4096 };
 
 struct listener {
 	union {
@@ -27,23 +27,11 @@ struct listener {
 	struct stat made; /* the file we made there */
 	int64_t complained_ms;
 	bool is_unix;
-	bool shared; /* with other workers: the file is the parent's, and the fields below are used */
-	int fd;
-	struct watch *watch;
-	struct timer *timer;
 	bool owns_path;
 	bool stopped; /* uv_close was called */
 	bool gone; /* and has ended */
 	bool closed; /* to be freed once gone */
 };
-
-/* Of listener_share. */
-static struct {
-	bool open;
-	int fd;
-	struct sockaddr_un local;
-	struct stat made;
-} shared;
 
 static enum err complain(const char *what, struct str address, int uv_error)
 {
@@ -82,43 +70,6 @@ static void on_connection(uv_stream_t *uv, int status)
 		return;
 	}
 	complain_seldom(ln, status);
-}
-
-/*
- * Whoever of several workers wakes first would take all connections, and few connections carry all requests between our processes.
- * So each waits the longer the more streams it has already, and takes one at a time: the least busy is first.
- */
-static void accept_shared(void *arg)
-{
-	struct listener *ln = arg;
-	struct loop *l = ln->loop;
-	watch_set(ln->watch, WATCH_READ);
-	int fd = accept4(ln->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0) {
-		if (errno != EAGAIN && errno != ECONNABORTED) complain_seldom(ln, -errno);
-		return; /* another one was faster */
-	}
-	struct stream *s = stream_make(l, true);
-	int e = s ? uv_pipe_open(&s->uv.pipe, fd) : UV_ENOMEM;
-	if (e) {
-		close(fd);
-		if (s) stream_discard(s);
-		complain_seldom(ln, e);
-		return;
-	}
-	stream_settle(s);
-	ln->accepted(ln->arg, s);
-}
-
-static void on_shared_ready(void *arg, int events)
-{
-	struct listener *ln = arg;
-	int64_t wait_ms = 1;
-	(void)events;
-	for (struct list *i = ln->loop->streams.next; i != &ln->loop->streams && wait_ms < WAIT_MS_MAX; i = i->next)
-		wait_ms += WAIT_MS_PER_STREAM;
-	watch_set(ln->watch, 0);
-	timer_start(ln->timer, wait_ms, 0);
 }
 
 /* ── sockets ── */
@@ -234,23 +185,9 @@ static int copy_socket(struct str number, bool *is_unix)
 
 /* ── listeners ── */
 
-/* The socket that the parent opened is now this loop's. */
-static int take_shared(struct listener *ln, int fd)
-{
-	uv_pipe_init(&ln->loop->uv, &ln->uv.pipe, 0);
-	ln->uv.handle.data = ln;
-	ln->fd = fd;
-	ln->watch = watch_new(ln->loop, ln->fd, on_shared_ready, ln);
-	if (!ln->watch) return UV_EINVAL;
-	ln->timer = timer_new(ln->loop, accept_shared, ln);
-	watch_set(ln->watch, WATCH_READ);
-	return 0;
-}
-
 static int adopt(struct listener *ln, int fd)
 {
 	int e;
-	if (ln->shared) return take_shared(ln, fd);
 	if (ln->is_unix) {
 		uv_pipe_init(&ln->loop->uv, &ln->uv.pipe, 0);
 		e = uv_pipe_open(&ln->uv.pipe, fd);
@@ -272,28 +209,6 @@ static void forget(struct listener *ln)
 	free(ln);
 }
 
-enum err listener_share(struct str address)
-{
-	struct address a;
-	CHECK(!shared.open);
-	if (address_parse(address, &a)) return complain("listen address is not valid", address, UV_EINVAL);
-	if (!a.is_unix) return ERR_NONE;
-	int fd = open_socket(&a, false);
-	if (fd < 0 || lstat(a.local.sun_path, &shared.made)) return complain("cannot listen", address, fd);
-	shared.open = true;
-	shared.fd = fd;
-	shared.local = a.local;
-	return ERR_NONE;
-}
-
-void listener_unshare(void)
-{
-	if (!shared.open) return;
-	unlink_own(&shared.local, &shared.made);
-	close(shared.fd);
-	shared.open = false;
-}
-
 static void on_closed(uv_handle_t *handle)
 {
 	struct listener *ln = handle->data;
@@ -305,13 +220,7 @@ void listener_stop(struct listener *ln)
 {
 	if (ln->stopped) return;
 	ln->stopped = true;
-	if (ln->shared) {
-		if (ln->watch) watch_free(ln->watch);
-		if (ln->timer) timer_free(ln->timer);
-		close(ln->fd);
-	} else if (ln->owns_path) {
-		unlink_own(&ln->local, &ln->made);
-	}
+	if (ln->owns_path) unlink_own(&ln->local, &ln->made);
 	uv_close(&ln->uv.handle, on_closed);
 }
 
@@ -339,11 +248,6 @@ static int open_address(struct listener *ln, struct str address, bool reuse_port
 	if (str_starts(address, STR("fd:"))) return copy_socket(str_from(address, 3), &ln->is_unix);
 	if (address_parse(address, &a)) return UV_EINVAL;
 	ln->is_unix = a.is_unix;
-	if (a.is_unix && shared.open && strcmp(shared.local.sun_path, a.local.sun_path) == 0) {
-		ln->shared = true;
-		shared.open = false;
-		return shared.fd;
-	}
 	int fd = open_socket(&a, reuse_port);
 	if (fd < 0 || !a.is_unix) return fd;
 	ln->local = a.local;

@@ -26,13 +26,6 @@ struct stream_events {
  */
 MUST_USE enum err listener_open(struct loop *l, struct str address, bool reuse_port,
     void (*accepted)(void *arg, struct stream *s), void *arg, struct listener **out);
-/**
- * Binds a Unix address now, for this process and those it forks: the first listener_open of that address in each takes this socket
- * and leaves its file alone. One per process; nothing to do for TCP, which has SO_REUSEPORT. Fails: ERR_IO (logged).
- */
-MUST_USE enum err listener_share(struct str address);
-/** In the parent: removes the file, so that a successor may bind, and lets go of the socket. */
-void listener_unshare(void);
 /** As listener_open, for TLS: `accepted` gets the connections whose handshake has ended well. */
 MUST_USE enum err listener_open_tls(struct loop *l, struct str address, bool reuse_port, struct tls *tls,
     void (*accepted)(void *arg, struct stream *s), void *arg, struct listener **out);

@@ -1,6 +1,6 @@
 /*
- * The parent of several workers: it has no loop and only waits for signals. Workers share a port by SO_REUSEPORT, or a Unix socket
- * that the parent opened (listener_share); they end with their parent (PR_SET_PDEATHSIG), so that a killed parent leaves nobody
+ * The parent of several workers: it has no loop and only waits for signals. Workers share a port by SO_REUSEPORT, or have Unix
+ * sockets side by side; they end with their parent (PR_SET_PDEATHSIG), so that a killed parent leaves nobody
  * behind.
  */
 #include "common/net/workers.h"

@@ -9,7 +9,6 @@
 
 #include "common/core/config.h"
 #include "common/core/log.h"
-#include "common/net/stream.h"
 #include "common/pg/migrate.h"
 #include "common/net/workers.h"
 
@@ -94,6 +93,9 @@ static enum err listen_start(struct service *s)
 		.idle_timeout_ms = 600000,
 		.require_host = true };
 	struct str address = config_need(&s->boot, "YG_LISTEN");
+	/* A TCP port is shared. Unix sockets lie side by side, so that who calls sees each worker and spreads the load himself: the
+	 * few connections between our processes would all end up with whoever woke first. */
+	if (str_starts(address, STR("unix:"))) address = private_listener_address(&s->boot, address, s->worker);
 	return http_server_open(s->loop, address, true, &config, &s->server);
 }
 
@@ -159,8 +161,7 @@ static int serve_all(struct service *s)
 	unsigned workers = (unsigned)config_int("YG_WORKERS", 1, 1, WORKERS_MAX);
 	if (workers == 1) return serve(s);
 	serving = s;
-	if (listener_share(config_need(&s->boot, "YG_LISTEN")) != ERR_NONE) return EXIT_CONFIG;
-	struct workers_hooks hooks = { .stopping = listener_unshare };
+	struct workers_hooks hooks = { .stopping = NULL };
 	return workers_run(workers, serve_as, &hooks);
 }
 

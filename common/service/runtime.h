@@ -88,14 +88,14 @@ struct known_identity {
 	uint16_t ends[5];
 };
 
+enum { IDENTITY_KEYS_MAX = 4, UPSTREAMS_MAX = 16, UPSTREAM_ADDRESSES_MAX = 16 };
+
 struct upstream_entry {
 	struct str name;
 	struct upstream *upstream; /* made on first use */
-	struct str addresses[4];
+	struct str addresses[UPSTREAM_ADDRESSES_MAX];
 	unsigned address_count;
 };
-
-enum { IDENTITY_KEYS_MAX = 4, UPSTREAMS_MAX = 16 };
 
 /* A new link in the making. */
 struct relink {

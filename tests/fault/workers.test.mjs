@@ -1,4 +1,4 @@
-// Several processes per service behind one socket: all of them answer, one that dies is replaced, jobs and events stay right.
+// Several processes per service: all of them answer, one that dies is replaced, jobs and events stay right.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
@@ -58,7 +58,7 @@ test('a worker that dies is replaced, the others go on', { timeout: 60000 }, asy
 	await eventually(async () => { for (let i = 0; i < 10; i += 1) if (!isGood(await read())) return false; return true; }, 20000);
 });
 
-test('SIGHUP reaches every worker, SIGTERM ends all and frees the socket', { timeout: 90000 }, async () => {
+test('SIGHUP reaches every worker, SIGTERM ends all and frees the sockets', { timeout: 90000 }, async () => {
 	const before = children('donations');
 	process.kill(pidOf(platform, 'donations'), 'SIGHUP');
 	await sleep(1500);

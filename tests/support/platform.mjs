@@ -21,12 +21,12 @@ const listens = (port) => new Promise((done) => {
 	probe.listen(port, '127.0.0.1', () => probe.close(() => done(false)));
 });
 
-/** The first of ten ports that nobody listens on, below those that the kernel gives to outgoing connections. */
-export async function freePort() {
+/** The first of `count` ports that nobody listens on, below those that the kernel gives to outgoing connections. */
+export async function freePort(count = 10) {
 	for (;;) {
 		const first = 12000 + 10 * randomInt(2000);
 		let taken = false;
-		for (let i = 0; i < 10 && !taken; i += 1) taken = await listens(first + i);
+		for (let i = 0; i < count && !taken; i += 1) taken = await listens(first + i);
 		if (!taken) return first;
 	}
 }
@@ -38,7 +38,7 @@ export class Platform {
 		platform.own = !dir;
 		platform.dir = dir ?? fs.mkdtempSync(path.join(os.tmpdir(), 'yg-test-'));
 		fs.chmodSync(platform.dir, 0o755); /* PostgreSQL runs as another user */
-		platform.port = port ?? await freePort();
+		platform.port = port ?? await freePort(Number(env.YG_WORKERS ?? 1) > 1 ? 40 : 10); /* with workers, private ports lie further apart */
 		platform.env = { YG_RATE_POLICIES: path.join(ROOT, 'tests/support/policies.yaml'), ...process.env, ...env, YG_VAR: platform.dir, YG_PORT: String(platform.port), YG_DEMO: demo };
 		try {
 			await platform.command('start');
