@@ -341,7 +341,8 @@ static enum err open_public(struct gateway *g)
 static enum err open_cache(struct gateway *g)
 {
 	struct cache_config config = {
-		.loop = g->loop, .bytes_max = g->settings.cache_bytes, .redis = g->settings.redis, .metrics = g->metrics
+		.loop = g->loop, .bytes_max = g->settings.cache_bytes, .redis = g->settings.redis,
+		.shared = g->settings.cache_shared, .metrics = g->metrics
 	};
 	if (g->settings.config.p) {
 		g->proxy_config = ARENA_NEW(&g->boot, struct proxy_config);

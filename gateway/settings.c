@@ -80,6 +80,7 @@ void settings_read(struct arena *boot, struct settings *out)
 		.config = config,
 		.contracts = contracts,
 		.redis = config_str(boot, "YG_REDIS", NULL),
+		.cache_shared = !read_choice(boot, "YG_CACHE_SHARED", "on", "off"),
 		.cache_bytes = (size_t)config_int("YG_CACHE_BYTES", CACHE_BYTES, 0, INT64_C(1) << 40),
 		.cors_origins = config_str(boot, "YG_CORS_ORIGINS", NULL),
 		.rate_policies = config_str(boot, "YG_RATE_POLICIES", NULL),

@@ -23,6 +23,7 @@ struct settings {
 	struct str config; /* YG_CONFIG or --config: plain proxy routes; absent: none */
 	bool contracts; /* false: plain proxy routes only, and nothing that contracts need is set */
 	struct str redis; /* absent: the cache is this process's alone */
+	bool cache_shared; /* answers stand in Redis too */
 	size_t cache_bytes; /* of this process; 0: nothing is kept here */
 	struct str rate_policies;
 	struct str trusted_proxies;

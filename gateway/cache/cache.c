@@ -77,13 +77,13 @@ struct cache *cache_new(const struct cache_config *config)
 	c->loop = config->loop;
 	c->tags =
 	    tags_new(&(struct tags_config){ .loop = config->loop, .redis = config->redis, .metrics = config->metrics });
-	if (c->tags && config->redis.p)
+	if (c->tags && config->redis.p && config->shared)
 		c->l2 = l2_new(&(struct l2_config){
 		    .loop = config->loop, .redis = config->redis, .tags = c->tags, .metrics = config->metrics });
 	c->store = store_new(config->bytes_max, 0);
 	c->flights = flights_new(config->loop);
 	c->monotone = monotone_new();
-	if (!c->tags || (config->redis.p && !c->l2)) {
+	if (!c->tags || (config->redis.p && config->shared && !c->l2)) {
 		cache_stop(c);
 		cache_free(c);
 		return NULL;

@@ -35,6 +35,7 @@ struct cache_config {
 	struct loop *loop;
 	size_t bytes_max;
 	struct str redis; /* absent: this process alone */
+	bool shared; /* answers stand in Redis too */
 	struct metrics *metrics;
 };
 

@@ -14,7 +14,7 @@ import { wrk } from './wrk.mjs';
 const GIFT = '/v1/public/gifts/5000042129999570'; // gift 42 of data.sql
 const METADATA = '/.well-known/oauth-authorization-server';
 const port = (n) => settings.port + 40 + n;
-const certificate = () => ({ crt: `${platform.folder}/tls/default.crt`, key: `${platform.folder}/tls/default.key` });
+const certificate = () => ({ crt: `${platform.folder}/tls/server/default.crt`, key: `${platform.folder}/tls/server/default.key` });
 let seed = Math.floor(Date.now() / 1000) % 1e9;
 
 const load = (url, request) => (seconds) => wrk(url, { kind: 'constant', ...request, seconds, seed: seed += 1 });
@@ -33,9 +33,9 @@ async function warm(url, token, pattern) {
 let made;
 async function parts() {
 	const token = await platform.login();
-	const cached = await platform.startGateway('gateway_cached', port(0), { YG_CACHE_SHARED: 'off', ...platform.unlimited });
-	const second = await platform.startGateway('gateway_l2', port(1), { YG_CACHE_BYTES: '0', ...platform.unlimited });
-	const tls = await platform.startGateway('gateway_tls', port(2), { YG_TLS_LISTEN: `127.0.0.1:${port(3)}`, YG_CACHE_SHARED: 'off', ...platform.unlimited });
+	const cached = await platform.startGateway('gateway_cached', port(0), { YG_CACHE_BYTES: null });
+	const second = await platform.startGateway('gateway_l2', port(1), { YG_CACHE_SHARED: null });
+	const tls = await platform.startGateway('gateway_tls', port(2), { YG_TLS_LISTEN: `127.0.0.1:${port(3)}`, YG_CACHE_BYTES: null });
 	const answer = await warm(cached.url + GIFT, token, /hit/);
 	const origin = await edge.startOrigin(answer.text);
 	return { token, cached, second, tls, answer, origin, nginx: await edge.startNginxCache(certificate()), varnish: await edge.startVarnish() };
@@ -102,11 +102,11 @@ async function tlsRow() {
 
 async function passRow(peers) {
 	const token = await platform.login();
-	const url = (await platform.uncached()).url + METADATA;
+	const url = platform.baseUrl + METADATA;
 	const { text } = await get(url, token);
 	const pair = await peers.nginx(Buffer.byteLength(text));
 	const haproxy = await edge.startHaproxy();
-	return [{ name: 'gateway → identity', processes: () => ({ gateway: [platform.uncachedPid()], ...platform.pids('identity') }), run: load(url, { token }) },
+	return [{ name: 'gateway → identity', processes: () => platform.pids('gateway', 'identity'), run: load(url, { token }) },
 		{ name: 'nginx → nginx', target: 1.6, processes: () => pair.processes, run: load(pair.url) },
 		{ name: 'HAProxy → nginx', target: 1.6, processes: () => ({ ...haproxy.processes, 'nginx back': pair.processes['nginx back'] }), run: load(haproxy.url) }];
 }
@@ -131,7 +131,7 @@ async function oneFlight() {
 	});
 	await new Promise((done) => { origin.listen(port(5), '127.0.0.1', done); });
 	const file = `${settings.folder}/proxy.yaml`;
-	fs.writeFileSync(file, `listeners: ['127.0.0.1:${port(4)}']\nroutes:\n  - { prefix: /, upstreams: ['127.0.0.1:${port(5)}'], cache: honour-origin }\n`);
+	fs.writeFileSync(file, `listeners: ['127.0.0.1:${port(4)}']\nroutes:\n  - name: cold\n    prefix: /\n    origins: ['127.0.0.1:${port(5)}']\n    cache: honour-origin\n`);
 	background(`${settings.bin}/gateway`, ['--config', file], { core: SERVER_CORE, log: `${settings.folder}/proxy.log`, bare: true });
 	const url = `http://127.0.0.1:${port(4)}`;
 	await until('the proxy answers', 20, async () => (await fetch(`${url}/warm`)).ok);

@@ -6,7 +6,8 @@ import { LOAD_CORE, SERVER_CORE, here, root, settings } from './settings.mjs';
 
 export const PROGRAMS = ['gateway', 'identity', 'donations', 'relay_identity', 'relay_donations'];
 const environment = { YG_VAR: `${settings.folder}/var`, YG_PORT: String(settings.port), YG_BIN: settings.bin, YG_DEMO: 'none',
-	YG_RATE_POLICIES: `${root}/tests/support/policies.yaml` }; // everything is counted, nothing comes near its limit
+	YG_RATE_POLICIES: `${root}/tests/support/policies.yaml`, // everything is counted, nothing comes near its limit
+	YG_CACHE_BYTES: '0', YG_CACHE_SHARED: 'off' }; // the rows of the services are answered by them; those of the cache have gateways of their own
 export const baseUrl = `http://127.0.0.1:${settings.port}`;
 export const folder = environment.YG_VAR;
 export const socketOf = (name) => `${settings.folder}/${name}.sock`;
@@ -53,14 +54,6 @@ export async function startGateway(name, port, changes) {
 	await until(url, 20, async () => (await fetch(`${url}/v1/public/summary`)).ok);
 	return { url, pid };
 }
-
-// Without any cache: what reaches the services.
-let uncachedGateway;
-export const uncached = () => (uncachedGateway ??= startGateway('gateway_uncached', settings.port + 25, { YG_CACHE_BYTES: '0', YG_CACHE_SHARED: 'off', ...unlimited }).then((made) => {
-	uncachedGateway.pid = made.pid;
-	return made;
-}));
-export const uncachedPid = () => uncachedGateway.pid;
 
 export const redisSocket = async () => `${await place('RUN')}/redis.sock`;
 export const redis = async (...args) => run('redis-cli', ['-s', await redisSocket(), ...args]);
