@@ -84,10 +84,13 @@ static struct str header_of(const void *request, struct str name)
 	return http_get(((const struct request *)request)->x->fields, name);
 }
 
-static bool is_json(struct str type)
+/* As services do it: UTF-8 JSON, in no coding. */
+static bool is_readable(const struct request *r)
 {
-	struct str media;
-	return str_cut(&type, ';', &media) && str_eq_ci(str_trim(media), STR("application/json"));
+	struct str type = http_get(r->x->fields, STR("content-type"));
+	struct str coding = http_get(r->x->fields, STR("content-encoding"));
+	return http_is_type(type, STR("application/json")) && http_is_utf8(type) &&
+	       (!coding.p || str_eq_ci(coding, STR("identity")));
 }
 
 static enum next check(struct request *r, const struct json **body)
@@ -102,7 +105,7 @@ static enum next check(struct request *r, const struct json **body)
 	enum err e = contract_bind_parameters(r->operation, a, &route, r->x->query, header_of, r, &parameters, &v);
 	if (e != ERR_NONE) return request_fail(r, e);
 	if (r->x->body.n == 0) return request_fail(r, ERR_MALFORMED_JSON);
-	if (!is_json(http_get(r->x->fields, STR("content-type")))) return request_fail(r, ERR_UNSUPPORTED_MEDIA_TYPE);
+	if (!is_readable(r)) return request_fail(r, ERR_UNSUPPORTED_MEDIA_TYPE);
 	if ((e = json_read(a, r->x->body, JSON_DEPTH_MAX, body, &error)) != ERR_NONE) return request_fail(r, e);
 	schema_validate(r->operation->body, *body, STR(""), &v);
 	if (a->overflow) return request_fail(r, ERR_MEMORY);

@@ -161,3 +161,26 @@ bool http_is_hop_by_hop(struct str name, struct str connection)
 	if (name.n > 6 && str_eq_ci(str_span(name.p, 6), STR("proxy-"))) return true;
 	return connection.n > 0 && list_has(connection, name);
 }
+
+bool http_is_type(struct str content_type, struct str type)
+{
+	struct str rest = content_type, media;
+	if (!str_cut(&rest, ';', &media)) return false;
+	return str_eq_ci(str_trim(media), type);
+}
+
+bool http_is_utf8(struct str content_type)
+{
+	static const struct str name = STR("charset=");
+	struct str rest = content_type, part;
+	if (!str_cut(&rest, ';', &part)) return true; /* the media type itself */
+	while (str_cut(&rest, ';', &part)) {
+		part = str_trim(part);
+		if (part.n < name.n || !str_eq_ci(str_span(part.p, name.n), name)) continue;
+		struct str value = str_from(part, name.n);
+		if (value.n >= 2 && value.p[0] == '"' && value.p[value.n - 1] == '"')
+			value = str_span(value.p + 1, value.n - 2);
+		if (!str_eq_ci(value, STR("utf-8")) && !str_eq_ci(value, STR("utf8"))) return false;
+	}
+	return true;
+}

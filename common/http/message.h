@@ -25,6 +25,10 @@ unsigned http_count(struct http_fields f, struct str name);
 bool http_list_has(struct http_fields f, struct str name, struct str member);
 /** English if Accept-Language prefers it over Chinese; Chinese by default. */
 enum language http_language(struct http_fields f);
+/** True when the media type of a Content-Type is `type`, whatever its parameters. */
+bool http_is_type(struct str content_type, struct str type);
+/** Bodies are UTF-8: false when a charset parameter says something else. */
+bool http_is_utf8(struct str content_type);
 /** Reason phrase; "" when unknown. */
 struct str http_reason(int status);
 /** True for a field that must not be passed on by a proxy: Connection, Keep-Alive, Proxy-*, TE, Trailer, Transfer-Encoding, Upgrade, and those that `connection` names. */

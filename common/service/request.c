@@ -234,30 +234,6 @@ static enum next step_authorize(struct request *r)
 	return op->scope_count == 0 ? NEXT_STEP : request_fail(r, ERR_INSUFFICIENT_SCOPE, NULL);
 }
 
-static bool media_type_is(struct str value, struct str type)
-{
-	struct str rest = value, media;
-	if (!str_cut(&rest, ';', &media)) return false;
-	return str_eq_ci(str_trim(media), type);
-}
-
-/* Bodies are UTF-8: nothing else can be asked for, and nobody guesses. */
-static bool is_utf8(struct str content_type)
-{
-	static const struct str name = STR("charset=");
-	struct str rest = content_type, part;
-	if (!str_cut(&rest, ';', &part)) return true; /* the media type itself */
-	while (str_cut(&rest, ';', &part)) {
-		part = str_trim(part);
-		if (part.n < name.n || !str_eq_ci(str_span(part.p, name.n), name)) continue;
-		struct str value = str_from(part, name.n);
-		if (value.n >= 2 && value.p[0] == '"' && value.p[value.n - 1] == '"')
-			value = str_span(value.p + 1, value.n - 2);
-		if (!str_eq_ci(value, STR("utf-8")) && !str_eq_ci(value, STR("utf8"))) return false;
-	}
-	return true;
-}
-
 static struct str lookup_header(const void *request, struct str name)
 {
 	return http_get(((const struct request *)request)->x->fields, name);
@@ -282,12 +258,12 @@ static enum next read_body(struct request *r)
 		return request_fail(r, ERR_MALFORMED_JSON, "a body is required"); /* nothing is not JSON */
 	/* wx.request sends application/json unless told otherwise; a merge patch is JSON too, and nothing else is taken here. */
 	bool plain_patch =
-	    str_eq(op->body_type, STR("application/merge-patch+json")) && media_type_is(type, STR("application/json"));
-	if (!plain_patch && body.n && !media_type_is(type, op->body_type)) {
+	    str_eq(op->body_type, STR("application/merge-patch+json")) && http_is_type(type, STR("application/json"));
+	if (!plain_patch && body.n && !http_is_type(type, op->body_type)) {
 		request_add_header(r, STR("Accept"), op->body_type);
 		return request_fail(r, ERR_UNSUPPORTED_MEDIA_TYPE, NULL);
 	}
-	if (!is_utf8(type)) return request_fail(r, ERR_UNSUPPORTED_MEDIA_TYPE, "charset");
+	if (!http_is_utf8(type)) return request_fail(r, ERR_UNSUPPORTED_MEDIA_TYPE, "charset");
 	if (form) {
 		if (contract_read_form(r->arena, body, &r->body) != ERR_NONE)
 			return request_fail(r, ERR_SYNTAX, "form body");
