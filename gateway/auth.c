@@ -69,6 +69,8 @@ enum next auth_authenticate(struct request *r)
 		return authenticate_token(r);
 	case CREDENTIAL_API_KEY:
 		return authenticate_api_key(r);
+	case CREDENTIAL_SIGNATURE:
+		return proof_begin(r);
 	}
 	return request_fail(r, ERR_INTERNAL);
 }
@@ -77,6 +79,7 @@ enum next auth_identify(struct request *r)
 {
 	struct credentials *c = r->gateway->credentials;
 	if (r->known) return NEXT_STEP;
+	if (r->credential.kind == CREDENTIAL_SIGNATURE) return proof_check(r);
 	enum err e;
 	if (r->credential.kind == CREDENTIAL_TOKEN) {
 		e = credentials_verify(c, &r->x->arena, r->credential.secret, clock_wall_s(), &r->caller);

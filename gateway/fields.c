@@ -36,7 +36,8 @@ bool fields_pass_request(struct str name, struct str connection)
 	static const struct str ours[] = { NAME("host"), NAME("content-length"), NAME("expect"), NAME("authorization"),
 		NAME("x-api-key"), NAME("x-request-id"), NAME("request-id"), NAME("forwarded"), NAME("x-real-ip"),
 		NAME("traceparent"), NAME("tracestate"), NAME("x-http-method-override"),
-		NAME("access-control-request-method"), NAME("access-control-request-headers") };
+		NAME("access-control-request-method"), NAME("access-control-request-headers"), NAME("signature"),
+		NAME("signature-input") };
 	if (http_is_hop_by_hop(name, connection)) return false;
 	char first = name.n ? (char)(name.p[0] | 0x20) : 0;
 	if (first == 'x')
@@ -49,6 +50,7 @@ bool fields_pass_request(struct str name, struct str connection)
 	case 'f':
 	case 'h':
 	case 'r':
+	case 's':
 	case 't':
 		return !in_table(ours, ARRAY_LEN(ours), name);
 	default:

@@ -4,6 +4,7 @@
  */
 #include "gateway/request.h"
 
+#include "common/http/coding.h"
 #include "gateway/fields.h"
 
 /* Credentials end at the gateway; only client_secret_basic of public operations (/oauth/token) is the service's to read. */
@@ -21,13 +22,27 @@ static void put_field(struct buf *out, struct str name, struct str value)
 	BUF_LIT(out, "\r\n");
 }
 
+/* A body that was decoded here has no coding left, and its digest was that of the coded bytes. */
+static bool told_of_coding(const struct request *r, struct str name)
+{
+	return r->decoded && (str_eq_ci(name, STR("content-encoding")) || str_eq_ci(name, STR("content-digest")));
+}
+
+/* Entity tags of coded answers are ours: the service knows its own only. */
+static struct str client_value(struct request *r, const struct http_field *f)
+{
+	bool tags = (f->name.n == 8 && str_eq_ci(f->name, STR("if-match"))) ||
+		    (f->name.n == 13 && str_eq_ci(f->name, STR("if-none-match")));
+	return tags ? coding_etags_plain(&r->x->arena, f->value) : f->value;
+}
+
 static void put_client_fields(struct buf *out, struct request *r)
 {
 	struct http_fields fields = r->x->fields;
 	struct str connection = fields_connection(&r->x->arena, fields);
 	for (unsigned i = 0; i < fields.count; i++)
-		if (fields_pass_request(fields.items[i].name, connection))
-			put_field(out, fields.items[i].name, fields.items[i].value);
+		if (fields_pass_request(fields.items[i].name, connection) && !told_of_coding(r, fields.items[i].name))
+			put_field(out, fields.items[i].name, client_value(r, &fields.items[i]));
 	if (passes_basic(r)) put_field(out, STR("Authorization"), r->credential.secret);
 }
 

@@ -121,6 +121,7 @@ static void reload(void *arg, int signo)
 	g->seal_arena = seal_arena;
 	g->seal_key = seal_key;
 	credentials_flush(g->credentials);
+	signing_keys_flush(g->signing_keys);
 	keyring_refresh(g->keyring);
 	log_line(LOG_INFO, "reloaded", "%u operations", plan->contract->operation_count);
 }
@@ -208,6 +209,9 @@ static enum err open_identity(struct gateway *g)
 	g->keyring = keyring_new(&g->internal, g->metrics, keys_changed, g);
 	g->revocations = revocations_new(&g->internal, g->metrics);
 	g->credentials = credentials_new(&g->internal, g->keyring, g->revocations, &issuer, g->metrics);
+	g->signing_keys = signing_keys_new(&g->internal);
+	g->nonces = nonces_new(&g->internal, g->settings.redis);
+	proof_open(g);
 	return ERR_NONE;
 }
 
@@ -262,9 +266,11 @@ static void close_all(struct gateway *g)
 {
 	g->stopped = true;
 	upstreams_free(g->upstreams); /* first: it ends each call, and the request behind it must still be there */
+	nonces_free(g->nonces);
 	if (g->server) http_server_free(g->server);
 	private_listener_close(g->private_listener);
 	credentials_free(g->credentials);
+	signing_keys_free(g->signing_keys);
 	revocations_free(g->revocations);
 	keyring_free(g->keyring);
 	if (g->drain_timer) timer_free(g->drain_timer);

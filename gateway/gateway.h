@@ -5,8 +5,11 @@
 #include "common/service/private_listener.h"
 #include "gateway/cors.h"
 #include "gateway/credentials.h"
+#include "gateway/nonces.h"
 #include "gateway/plan.h"
+#include "gateway/proof.h"
 #include "gateway/settings.h"
+#include "gateway/signing_keys.h"
 
 /** One gateway process: what all its requests share. */
 struct gateway {
@@ -25,6 +28,10 @@ struct gateway {
 	struct keyring *keyring;
 	struct revocations *revocations;
 	struct credentials *credentials;
+	struct signing_keys *signing_keys;
+	struct nonces *nonces;
+	struct public_url public_url;
+	uint64_t *signatures[PROOF_OUTCOMES]; /* counters */
 	struct str forwarded_proto;
 	struct buf scratch; /* for one head or one problem at a time */
 	struct loop_task log_flush;

@@ -2,6 +2,7 @@
 #define GATEWAY_PLAN_H
 
 #include "common/contract/contract.h"
+#include "common/http/coding.h"
 #include "common/service/metrics.h"
 #include "gateway/upstreams.h"
 
@@ -20,6 +21,7 @@ struct plan {
 	struct operation_plan *operations;
 	struct str openapi; /* the merged public contract, JSON */
 	struct str openapi_etag;
+	struct str openapi_coded[CODING_COUNT]; /* made once; absent where it would not be smaller */
 };
 
 /** Loads all contracts of `proto` and links them with the upstreams. Every fault is logged; ERR_CONFIG and nothing is changed. */

@@ -23,6 +23,7 @@ void settings_read(struct arena *boot, struct settings *out)
 		.identity_key_file = config_need(boot, "YG_IDENTITY_KEY_FILE"),
 		.upstreams = config_need(boot, "YG_UPSTREAMS"),
 		.public_url = config_need(boot, "YG_PUBLIC_URL"),
+		.redis = config_str(boot, "YG_REDIS", NULL),
 		.cors_origins = config_str(boot, "YG_CORS_ORIGINS", NULL),
 		.workers = (unsigned)config_int("YG_WORKERS", 1, 1, WORKERS_MAX),
 		.log = read_level(config_str(boot, "YG_LOG", "info")),

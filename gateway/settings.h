@@ -14,6 +14,7 @@ struct settings {
 	struct str upstreams;
 	struct str public_url;
 	struct str cors_origins;
+	struct str redis; /* absent: nothing is asked there */
 	unsigned workers;
 	enum log_level log;
 };

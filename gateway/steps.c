@@ -28,11 +28,14 @@ static const struct step table[] = {
 	{ AT_BODY,   "preflight",     preflight_answer },  /* OPTIONS, 404, 405 */
 	{ AT_BODY,   "authenticate",  auth_authenticate }, /* may wait for a key set or an API key */
 	{ AT_BODY,   "identify",      auth_identify },
+	{ AT_BODY,   "claim nonce",   proof_claimed },     /* of a signed request */
 	{ AT_BODY,   "authorize",     auth_authorize },
+	{ AT_BODY,   "decode body",   decode_body },       /* gzip, br: under the operation's limit */
 	{ AT_BODY,   "limit rate",    pass },
 	{ AT_BODY,   "look up",       pass },
 	{ AT_BODY,   "join flight",   pass },
 	{ AT_BODY,   "forward",       forward_send },      /* waits for the service */
+	{ AT_ANSWER, "code answer",   encode_answer },     /* gzip, br: of what anybody may see */
 	{ AT_ANSWER, "respond",       respond_write },     /* waits for the client to take it */
 	{ AT_END,    "record",        record_write },
 	/* clang-format on */
