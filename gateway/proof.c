@@ -75,6 +75,9 @@ enum next proof_begin(struct request *r)
 	struct proof_fault fault = { NULL, NULL };
 	struct signing_key key;
 	struct signing_keys *keys = r->gateway->signing_keys;
+	if (r->operation->access == ACCESS_TOKEN && !(r->operation->schemes & SCHEME_SIGNATURE))
+		return refuse(r, ERR_SIGNATURE_INVALID,
+		    (struct proof_fault){ "This operation takes no signatures.", "此接口不接受签名请求。" });
 	r->proof = ARENA_NEW(&r->x->arena, struct proof);
 	if (!r->proof) return request_fail(r, ERR_MEMORY);
 	enum err e = read_proof(r, &fault);
