@@ -38,7 +38,9 @@ static struct draft draft_of(const struct request *r)
 static bool is_for_all(const struct request *r, const struct draft *d)
 {
 	if (r->operation && r->operation->access != ACCESS_PUBLIC) return false;
-	struct str type = d->type.p || !r->operation ? d->type : r->operation->success_type; /* a 304 has none */
+	struct str type = d->type;
+	if (d->status == 304)
+		type = r->operation ? r->operation->success_type : STR("application/json"); /* it has none */
 	struct str cache = STR("cache-control");
 	if (!http_list_has(d->fields, cache, STR("public"))) return false;
 	if (http_list_has(d->fields, cache, STR("no-store")) || http_list_has(d->fields, cache, STR("private")) ||

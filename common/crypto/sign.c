@@ -48,11 +48,12 @@ static const char *digest_of(const struct key *k)
 	return k->alg == ALG_EDDSA ? NULL : "SHA256"; /* Ed25519 hashes by itself */
 }
 
-/* The salt is as long as the digest; MGF1 takes the same digest by itself. */
-static bool set_padding(const struct key *k, EVP_PKEY_CTX *c)
+/* MGF1 takes the same digest by itself. We salt with as many bytes as the digest has (RFC 9421 3.3.1); others, Node.js among them,
+ * with as many as fit, which is no weaker, so any length verifies. */
+static bool set_padding(const struct key *k, EVP_PKEY_CTX *c, int salt)
 {
 	return k->alg != ALG_PS512 || (EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PSS_PADDING) == 1 &&
-					  EVP_PKEY_CTX_set_rsa_pss_saltlen(c, RSA_PSS_SALTLEN_DIGEST) == 1);
+					  EVP_PKEY_CTX_set_rsa_pss_saltlen(c, salt) == 1);
 }
 
 enum err key_sign(struct arena *a, const struct key *k, struct str data, struct str *signature)
@@ -64,7 +65,8 @@ enum err key_sign(struct arena *a, const struct key *k, struct str data, struct 
 	if (!k->is_private) return ERR_CRYPTO;
 	EVP_PKEY_CTX *padding;
 	bool ok = EVP_DigestSignInit_ex(c, &padding, digest_of(k), NULL, NULL, k->pkey, NULL) == 1 &&
-		  set_padding(k, padding) && EVP_DigestSign(c, made, &n, engine_bytes(data), data.n) == 1;
+		  set_padding(k, padding, RSA_PSS_SALTLEN_DIGEST) &&
+		  EVP_DigestSign(c, made, &n, engine_bytes(data), data.n) == 1;
 	if (ok && k->alg == ALG_ES256) ok = es256_to_raw(made, n, raw);
 	EVP_MD_CTX_reset(c);
 	ERR_clear_error();
@@ -87,7 +89,7 @@ enum err key_verify(const struct key *k, struct str data, struct str signature)
 	EVP_MD_CTX *c = engine_workbench()->signature;
 	EVP_PKEY_CTX *padding;
 	bool ok = EVP_DigestVerifyInit_ex(c, &padding, digest_of(k), NULL, NULL, k->pkey, NULL) == 1 &&
-		  set_padding(k, padding) &&
+		  set_padding(k, padding, RSA_PSS_SALTLEN_AUTO) &&
 		  EVP_DigestVerify(c, engine_bytes(given), given.n, engine_bytes(data), data.n) == 1;
 	EVP_MD_CTX_reset(c);
 	if (!ok) ERR_clear_error();

@@ -10,7 +10,7 @@ enum signature_alg {
 	ALG_RS256 /* PKCS#1 v1.5, SHA-256 */,
 	ALG_ES256 /* JOSE form: r||s, 64 bytes */,
 	ALG_EDDSA /* Ed25519 */,
-	ALG_PS512 /* RSASSA-PSS, SHA-512 for the digest and MGF1, salt of 64 bytes */
+	ALG_PS512 /* RSASSA-PSS, SHA-512 for the digest and MGF1 */
 };
 
 /** PEM private or public key (or certificate, whose public key is taken). key_free(NULL) is fine. */

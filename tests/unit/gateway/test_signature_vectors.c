@@ -7,6 +7,8 @@
 
 #include "common/crypto/sign.h"
 #include "common/http/signature.h"
+#include "gateway/proof.h"
+#include "gateway/signing_keys.h"
 
 static struct arena arena;
 
@@ -305,13 +307,59 @@ static void test_digests(void **state)
 	}
 }
 
+static void test_public_url(void **state)
+{
+	static const struct {
+		const char *url, *scheme, *authority, *path;
+	} rows[] = { { "https://api.example.org", "https", "api.example.org", "" },
+		{ "https://API.example.org:443/", "https", "api.example.org", "" },
+		{ "http://127.0.0.1:8080", "http", "127.0.0.1:8080", "" }, { "http://x:80", "http", "x", "" },
+		{ "https://x:80/base/", "https", "x:80", "/base" } };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct public_url u;
+		public_url_read(&arena, str_of(rows[i].url), &u);
+		assert_true(str_eq(u.scheme, str_of(rows[i].scheme)) &&
+			    str_eq(u.authority, str_of(rows[i].authority)) && str_eq(u.path, str_of(rows[i].path)));
+	}
+}
+
+/* What may be used once: the nonce, or the key at that time; never one partner's for another. */
+static void test_nonce(void **state)
+{
+	struct http_field key = { STR("Idempotency-Key"), STR("\"k\"") };
+	struct http_fields none = { NULL, 0 }, one = { &key, 1 };
+	struct message_signature s = { .keyid = STR("a"), .nonce = STR("n"), .created = 1 };
+	unsigned char first[32], second[32];
+	struct buf scratch;
+	(void)state;
+	buf_init(&scratch, 4096);
+	proof_nonce(&s, none, &scratch, first);
+	s.created = 2;
+	proof_nonce(&s, one, &scratch, second);
+	assert_memory_equal(first, second, sizeof first);
+	s.keyid = STR("b");
+	proof_nonce(&s, one, &scratch, second);
+	assert_memory_not_equal(first, second, sizeof first);
+	s.nonce = STR_NONE;
+	proof_nonce(&s, one, &scratch, first);
+	s.created = 3;
+	proof_nonce(&s, one, &scratch, second);
+	assert_memory_not_equal(first, second, sizeof first);
+	s.nonce = STR("n");
+	assert_true(signing_keys_well_formed(STR("hosp-zq1:2026.a_b")));
+	assert_false(signing_keys_well_formed(STR("-abc")) || signing_keys_well_formed(STR("ab")) ||
+		     signing_keys_well_formed(STR("a\"bc")) || signing_keys_well_formed(STR_NONE));
+	buf_free(&scratch);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_b21_rsa_pss_minimal),
 		cmocka_unit_test(test_b22_rsa_pss_selective), cmocka_unit_test(test_b23_rsa_pss_full),
 		cmocka_unit_test(test_b24_ecdsa), cmocka_unit_test(test_b25_hmac), cmocka_unit_test(test_b26_ed25519),
 		cmocka_unit_test(test_padding_is_the_keys), cmocka_unit_test(test_components),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_query_parameters),
-		cmocka_unit_test(test_digests) };
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_query_parameters), cmocka_unit_test(test_digests),
+		cmocka_unit_test(test_public_url), cmocka_unit_test(test_nonce) };
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
