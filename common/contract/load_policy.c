@@ -52,7 +52,7 @@ static void load_security(struct loader *l, const struct document *in, struct op
 	const struct json *list = load_member(l, in, op->node, "security", JSON_ARRAY, true), *scopes = NULL;
 	bool good = true;
 	op->access = list && json_count(list) > 0 ? ACCESS_TOKEN : ACCESS_PUBLIC;
-	for (const struct json *i = json_first(list); i && good; i = json_next(i)) {
+	for (const struct json *i = list ? json_first(list) : NULL; i && good; i = json_next(i)) {
 		const struct json *here = load_scheme(i, &op->schemes);
 		good = here && (!scopes || json_equal(here, scopes));
 		scopes = here;
