@@ -117,8 +117,6 @@ static void job_done(void *arg, enum err status)
 static enum next encode_aside(struct request *r, enum coding c)
 {
 	struct arena *a = &r->x->arena;
-	enum { ROOM_BYTES = 4096 }; /* for the job and two hooks: their own failure must not be found out later */
-	if (a->overflow || a->bytes_max - a->bytes_used < ROOM_BYTES) return NEXT_STEP;
 	if (r->reply && !keep_reply(r)) return NEXT_STEP;
 	struct job *j = ARENA_NEW(a, struct job);
 	CHECK(j != NULL);
@@ -129,11 +127,19 @@ static enum next encode_aside(struct request *r, enum coding c)
 	return work_submit(r->gateway->loop, run_job, job_done, j) == ERR_NONE ? NEXT_WAIT : NEXT_STEP;
 }
 
+/* An answer is never lost because it could not be made smaller. */
+static bool has_room(const struct arena *a, const struct draft *d)
+{
+	enum { ROOM_BYTES = 16 * 1024 };
+	size_t needed = ROOM_BYTES + (d->body.n > CODING_INLINE_BYTES_MAX ? 0 : d->body.n);
+	return !a->overflow && a->bytes_max - a->bytes_used > needed;
+}
+
 enum next encode_answer(struct request *r)
 {
 	if (r->problem.err != ERR_NONE) return NEXT_STEP;
 	struct draft d = draft_of(r);
-	if ((d.status != 200 && d.status != 304) || !is_for_all(r, &d)) return NEXT_STEP;
+	if ((d.status != 200 && d.status != 304) || !is_for_all(r, &d) || !has_room(&r->x->arena, &d)) return NEXT_STEP;
 	r->varies = true;
 	if (d.status == 304) keep_tag(r, &d);
 	if (d.status == 304 || d.body.n < CODING_BYTES_MIN || d.body.n > ENCODE_BYTES_MAX) return NEXT_STEP;

@@ -130,7 +130,7 @@ enum next forward_send(struct request *r)
 	if (g->stopped) return fail_upstream(r, ERR_ABORTED);
 	buf_reset(&g->scratch);
 	build_head(&g->scratch, r, r->x->head ? STR("GET") : r->method, left_ms);
-	if (!buf_ok(&g->scratch)) return request_fail(r, ERR_HEADERS_TOO_LARGE);
+	if (!buf_ok(&g->scratch) || r->x->arena.overflow) return request_fail(r, ERR_HEADERS_TOO_LARGE);
 	enum err e =
 	    upstream_send(to, buf_view(&g->scratch), r->x->body, false, safe, r->deadline_ms, answered, r, &call);
 	return e == ERR_NONE ? NEXT_WAIT : fail_upstream(r, e);
