@@ -131,10 +131,10 @@ FORCE_FUZZ:
 .PHONY: FORCE_FUZZ
 fuzz_uses = $(USES_$(shell sed -n '2s/.*links: *\([a-z]*\).*/\1/p' tests/fuzz/$(1).c))
 FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),,$(B)/tests/fuzz/replay.o)
-$(B)/bin/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(call archives,$(USES_service))
+$(B)/bin/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(call archives,gateway $(USES_service))
 	@mkdir -p $(@D)
 	$(call SAY,LD $@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(FUZZ_MAIN) $(call linked,$(USES_service)) $(PKG_LIBS) -o $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(FUZZ_MAIN) $(call linked,gateway $(USES_service)) $(PKG_LIBS) -o $@
 
 # Objects of tests are kept, so that nothing is built twice.
 .SECONDARY:

@@ -78,6 +78,7 @@ static enum err read_owner(struct arena *a, struct str body, struct principal *o
 		.scopes = json_get_str(v, "scopes"),
 		.session = json_get_str(v, "key_id"),
 		.client = json_get_str(v, "client_id"),
+		.certificates = json_get_str(v, "certificates"),
 		.expires_s = expires_us / 1000000,
 	};
 	return out->subject.n ? ERR_NONE : ERR_SYNTAX;

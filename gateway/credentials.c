@@ -12,10 +12,10 @@
 #include "common/core/map.h"
 #include "gateway/api_keys.h"
 
-enum { PARTS_BYTES_MAX = 1280, SEALED_BYTES_MAX = 1792, RESEAL_S = 30, TOKEN_END_BYTES = 32 /* of its signature */ };
+enum { PARTS_BYTES_MAX = 1664, SEALED_BYTES_MAX = 1792, RESEAL_S = 30, TOKEN_END_BYTES = 32 /* of its signature */ };
 
-/* What is remembered of one credential. Strings are offsets into `text`: subject, organization, scopes, session, client. */
-enum { PART_COUNT = 5 };
+/* What is remembered of one credential. Strings are offsets into `text`: subject, organization, scopes, session, client, certificates. */
+enum { PART_COUNT = 6 };
 struct memory {
 	bool filled;
 	enum err verdict; /* ERR_NONE, or the refusal remembered */
@@ -44,7 +44,8 @@ struct credentials {
 
 static struct str *parts_of(struct principal *p, unsigned i)
 {
-	struct str *const parts[PART_COUNT] = { &p->subject, &p->organization, &p->scopes, &p->session, &p->client };
+	struct str *const parts[PART_COUNT] = { &p->subject, &p->organization, &p->scopes, &p->session, &p->client,
+		&p->certificates };
 	return parts[i];
 }
 
@@ -120,11 +121,12 @@ static enum err give_large(
 	return a->overflow ? ERR_MEMORY : ERR_TOKEN_INVALID; /* a principal that cannot be sealed is none */
 }
 
-/* Expiry and revocation: asked at every use. */
-static enum err check_alive(struct credentials *c, const struct principal *p, int64_t now_s)
+/* Expiry and revocation: asked at every use. `fresh_s`: of an API key, which the identity service vouched for a moment ago; 0. */
+static enum err check_alive(struct credentials *c, const struct principal *p, int64_t fresh_s, int64_t now_s)
 {
 	if (p->expires_s && now_s >= p->expires_s) return ERR_TOKEN_EXPIRED; /* no leeway: the identity ends with it */
-	return revocations_has(c->revocations, p->session, now_s) ? ERR_TOKEN_INVALID : ERR_NONE;
+	return revocations_check(
+	    c->revocations, p->session, fresh_s ? now_s : p->expires_s - ACCESS_TOKEN_TTL_S, now_s);
 }
 
 static enum err use_memory(struct credentials *c, struct memory *m, struct arena *a, int64_t now_s, struct caller *out)
@@ -132,7 +134,7 @@ static enum err use_memory(struct credentials *c, struct memory *m, struct arena
 	struct principal p;
 	if (m->verdict != ERR_NONE) return m->verdict;
 	memory_principal(m, m->text, &p);
-	TRY(check_alive(c, &p, now_s));
+	TRY(check_alive(c, &p, m->fresh_s, now_s));
 	return memory_give(m, *c->seal_key, a, now_s, out);
 }
 
@@ -155,7 +157,7 @@ enum err credentials_verify(struct credentials *c, struct arena *a, struct str t
 	struct principal p;
 	++*c->misses;
 	TRY(keyring_verify(c->keyring, a, &c->issuer, token, now_s, &p));
-	TRY(check_alive(c, &p, now_s));
+	TRY(check_alive(c, &p, 0, now_s));
 	struct memory *m = lru_put(&c->tokens, token);
 	if (m && memory_fill(m, &p) && memory_seal(m, *c->seal_key, a, now_s))
 		return memory_give(m, *c->seal_key, a, now_s, out);
@@ -184,7 +186,7 @@ enum err credentials_vouch(
     struct credentials *c, struct arena *a, const struct principal *p, int64_t now_s, struct caller *out)
 {
 	struct principal copy = *p;
-	TRY(check_alive(c, p, now_s));
+	TRY(check_alive(c, p, now_s, now_s));
 	for (unsigned i = 0; i < PART_COUNT; i++) *parts_of(&copy, i) = arena_str(a, *parts_of(&copy, i));
 	return a->overflow ? ERR_MEMORY : give_large(c, a, &copy, now_s, out);
 }

@@ -1,7 +1,7 @@
 /*
  * code answer: gzip or brotli for answers that anybody may see. What is private, authenticated or not to be stored is never coded,
  * since its length would tell of secrets that stand beside what a client may choose (BREACH); nor what is small, or coded already.
- * Large bodies are coded in the thread pool. Every coding has its own entity tag.
+ * Kept answers are coded once each. Large bodies are coded in the thread pool. Every coding has its own entity tag.
  */
 #include "gateway/request.h"
 
@@ -58,6 +58,7 @@ static void keep_tag(struct request *r, const struct draft *d)
 	if (met.p && met.n != etag.n) r->etag = met;
 }
 
+/* Of the answer that is not kept. */
 static void take_coded(struct request *r, enum coding c, struct str coded)
 {
 	struct draft d = draft_of(r);
@@ -66,6 +67,13 @@ static void take_coded(struct request *r, enum coding c, struct str coded)
 	r->coding = c;
 	r->coded = coded;
 	if (etag.p) r->etag = coding_etag(&r->x->arena, etag, c);
+}
+
+static void take_entry(struct request *r, enum coding c)
+{
+	struct entry *e = entry_share(entry_in_coding(r->cache.entry, c));
+	entry_release(r->cache.entry);
+	r->cache.entry = e;
 }
 
 /* ── in the thread pool ── */
@@ -93,8 +101,7 @@ static bool keep_reply(struct request *r)
 		items[i].name = put_str(&to, from->fields.items[i].name);
 		items[i].value = put_str(&to, from->fields.items[i].value);
 	}
-	*copy = *from;
-	copy->fields.items = items;
+	*copy = (struct http_reply){ .status = from->status, .fields = { items, from->fields.count } };
 	copy->body = put_str(&to, from->body);
 	r->reply = copy;
 	arena_on_release(&r->x->arena, free, copy);
@@ -110,46 +117,89 @@ static void run_job(void *arg)
 static void job_done(void *arg, enum err status)
 {
 	struct job *j = arg;
-	if (status == ERR_NONE && j->n) take_coded(j->r, j->coding, str_span(j->out, j->n));
-	steps_run(j->r, AT_ANSWER);
+	struct request *r = j->r;
+	struct str coded = status == ERR_NONE && j->n ? str_span(j->out, j->n) : STR_NONE;
+	if (r->cache.entry) {
+		entry_set_coded(r->cache.entry, j->coding, coded);
+		take_entry(r, j->coding);
+	} else {
+		take_coded(r, j->coding, coded);
+	}
+	steps_run(r, AT_ANSWER);
 }
 
-static enum next encode_aside(struct request *r, enum coding c)
+/* NEXT_STEP: it cannot be done at the moment, and need not. */
+static enum next encode_aside(struct request *r, enum coding c, struct str body)
 {
 	struct arena *a = &r->x->arena;
-	if (r->reply && !keep_reply(r)) return NEXT_STEP;
 	struct job *j = ARENA_NEW(a, struct job);
-	CHECK(j != NULL);
-	*j = (struct job){ .r = r, .coding = c, .body = draft_of(r).body };
-	j->out = malloc(j->body.n);
-	if (!j->out) return NEXT_STEP;
-	arena_on_release(a, free, j->out);
+	char *out = malloc(body.n);
+	if (!j || !out) {
+		free(out);
+		return NEXT_STEP;
+	}
+	*j = (struct job){ .r = r, .coding = c, .body = body, .out = out };
+	arena_on_release(a, free, out);
 	return work_submit(r->gateway->loop, run_job, job_done, j) == ERR_NONE ? NEXT_WAIT : NEXT_STEP;
 }
 
-/* An answer is never lost because it could not be made smaller. */
-static bool has_room(const struct arena *a, const struct draft *d)
+/* ── the step ── */
+
+static enum coding wanted(const struct request *r)
 {
-	enum { ROOM_BYTES = 16 * 1024 };
-	size_t needed = ROOM_BYTES + (d->body.n > CODING_INLINE_BYTES_MAX ? 0 : d->body.n);
-	return !a->overflow && a->bytes_max - a->bytes_used > needed;
+	struct str accept = STR_NONE;
+	for (unsigned i = 0; i < r->x->fields.count; i++) {
+		const struct http_field *f = &r->x->fields.items[i];
+		if (f->name.n != 15 || !str_eq_ci(f->name, STR("accept-encoding"))) continue;
+		if (accept.p) return coding_choose(sf_combined(&r->x->arena, r->x->fields, f->name));
+		accept = f->value;
+	}
+	return accept.p ? coding_choose(accept) : CODING_IDENTITY;
+}
+
+/* Coded when somebody first wants it. Whoever comes while that goes on gets it as it is. */
+static enum next encode_entry(struct request *r)
+{
+	struct entry *e = r->cache.entry;
+	if (!e->may_be_coded) return NEXT_STEP;
+	enum coding c = wanted(r);
+	if (entry_wants_coding(e, c)) {
+		if (e->body->n <= CODING_INLINE_BYTES_MAX)
+			entry_set_coded(e, c, coding_compress(&r->x->arena, c, entry_body(e)));
+		else if (encode_aside(r, c, entry_body(e)) == NEXT_WAIT)
+			return NEXT_WAIT;
+		else
+			e->codings_tried &= ~(1u << c); /* another time */
+	}
+	take_entry(r, c);
+	return NEXT_STEP;
+}
+
+/* An answer is never lost because it could not be made smaller. */
+static bool has_room(const struct arena *a)
+{
+	return !a->overflow && a->bytes_max - a->bytes_used > 2 * (size_t)CODING_INLINE_BYTES_MAX;
 }
 
 enum next encode_answer(struct request *r)
 {
-	if (r->problem.err != ERR_NONE) return NEXT_STEP;
+	if (r->problem.err != ERR_NONE || !has_room(&r->x->arena)) return NEXT_STEP;
+	if (r->cache.entry) return encode_entry(r);
 	struct draft d = draft_of(r);
-	if ((d.status != 200 && d.status != 304) || !is_for_all(r, &d) || !has_room(&r->x->arena, &d)) return NEXT_STEP;
+	if ((d.status != 200 && d.status != 304) || !is_for_all(r, &d)) return NEXT_STEP;
 	r->varies = true;
 	if (d.status == 304) keep_tag(r, &d);
 	if (d.status == 304 || d.body.n < CODING_BYTES_MIN || d.body.n > ENCODE_BYTES_MAX) return NEXT_STEP;
-	enum coding c = coding_choose(sf_combined(&r->x->arena, r->x->fields, STR("accept-encoding")));
+	enum coding c = wanted(r);
 	if (c == CODING_IDENTITY) return NEXT_STEP;
 	if (d.body.p == r->plan->openapi.p) {
 		take_coded(r, c, r->plan->openapi_coded[c]);
 		return NEXT_STEP;
 	}
-	if (d.body.n > CODING_INLINE_BYTES_MAX) return encode_aside(r, c);
+	if (d.body.n > CODING_INLINE_BYTES_MAX) {
+		if (r->reply && !keep_reply(r)) return NEXT_STEP;
+		return encode_aside(r, c, draft_of(r).body);
+	}
 	take_coded(r, c, coding_compress(&r->x->arena, c, d.body));
 	return NEXT_STEP;
 }

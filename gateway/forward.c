@@ -1,11 +1,15 @@
 /*
  * forward: one head in one buffer, one send. HEAD goes as GET, so that the client gets the true Content-Length. The answer comes
- * back in the same turn it is passed on in; it is never stored.
+ * back in the same turn it is passed on in; cached.c says whether it is kept.
  */
 #include "gateway/request.h"
 
+#include "common/core/clock.h"
+#include "common/core/id.h"
 #include "common/http/coding.h"
 #include "gateway/fields.h"
+
+enum { RETRY_SPREAD_S = 3 };
 
 /* Credentials end at the gateway; only client_secret_basic of public operations (/oauth/token) is the service's to read. */
 static bool passes_basic(const struct request *r)
@@ -39,9 +43,8 @@ static struct str client_value(struct request *r, const struct http_field *f)
 static void put_client_fields(struct buf *out, struct request *r)
 {
 	struct http_fields fields = r->x->fields;
-	struct str connection = fields_connection(&r->x->arena, fields);
 	for (unsigned i = 0; i < fields.count; i++)
-		if (fields_pass_request(fields.items[i].name, connection) && !told_of_coding(r, fields.items[i].name))
+		if (fields_pass_request(fields.items[i].name, STR_NONE) && !told_of_coding(r, fields.items[i].name))
 			put_field(out, fields.items[i].name, client_value(r, &fields.items[i]));
 	if (passes_basic(r)) put_field(out, STR("Authorization"), r->credential.secret);
 }
@@ -54,8 +57,9 @@ static void put_own_fields(struct buf *out, struct request *r, int64_t left_ms)
 	put_field(out, STR("X-Request-Id"), str_span(r->id, sizeof r->id));
 	put_field(out, STR("traceparent"), str_span(parent, sizeof parent));
 	if (r->trace.state.n) put_field(out, STR("tracestate"), r->trace.state);
-	put_field(out, STR("X-Forwarded-For"), r->x->peer);
-	put_field(out, STR("X-Forwarded-Proto"), r->gateway->forwarded_proto);
+	put_field(out, STR("X-Forwarded-For"), r->client);
+	put_field(out, STR("X-Forwarded-Proto"), r->x->secure ? STR("https") : r->gateway->forwarded_proto);
+	if (r->x->certificate) put_field(out, STR("X-Yangguang-Certificate"), transport_certificate(r));
 	if (r->x->host.n) put_field(out, STR("X-Forwarded-Host"), r->x->host);
 	BUF_LIT(out, "X-Yangguang-Deadline-Ms: ");
 	buf_i64(out, left_ms);
@@ -90,6 +94,36 @@ static void build_head(struct buf *out, struct request *r, struct str method, in
 	BUF_LIT(out, "\r\n");
 }
 
+/* Asked as nobody, in one of two languages: whoever gets the answer later might have asked just so. */
+void forward_write_cached(struct buf *out, struct request *r, const struct entry *e, int64_t left_ms)
+{
+	struct caller nobody = r->caller;
+	char parent[TRACEPARENT_BYTES];
+	if (r->caller.principal.kind != PRINCIPAL_ANONYMOUS &&
+	    credentials_anonymous(r->gateway->credentials, &r->x->arena, clock_wall_s(), &nobody) != ERR_NONE) {
+		out->overflow = true;
+		return;
+	}
+	BUF_LIT(out, "GET ");
+	buf_str(out, r->path);
+	if (r->x->query.p) {
+		buf_char(out, '?');
+		buf_str(out, r->x->query);
+	}
+	BUF_LIT(out, " HTTP/1.1\r\n");
+	put_field(out, STR("Host"), r->operation->service);
+	put_field(out, STR("X-Yangguang-Identity"), nobody.identity);
+	put_field(out, STR("X-Request-Id"), str_span(r->id, sizeof r->id));
+	trace_format(&r->trace, parent);
+	put_field(out, STR("traceparent"), str_span(parent, sizeof parent));
+	BUF_LIT(out, "X-Yangguang-Deadline-Ms: ");
+	buf_i64(out, left_ms);
+	BUF_LIT(out, "\r\n");
+	put_field(out, STR("Accept-Language"), cached_asked(r).items[0].value);
+	if (e && e->etag.p) put_field(out, STR("If-None-Match"), e->etag);
+	BUF_LIT(out, "\r\n");
+}
+
 /* What the client hears of a failure behind the gateway. */
 static enum next fail_upstream(struct request *r, enum err e)
 {
@@ -102,6 +136,9 @@ static enum next fail_upstream(struct request *r, enum err e)
 	case ERR_BUSY:
 		r->problem.retry_after_s = 1;
 		return request_fail(r, ERR_BUSY);
+	case ERR_REDUCED_CAPACITY:
+		r->problem.retry_after_s = 1 + (int)(id_noise() % RETRY_SPREAD_S); /* not all of them at once */
+		return request_fail(r, ERR_REDUCED_CAPACITY);
 	default:
 		r->problem.retry_after_s = 1;
 		return request_fail(r, ERR_SAFE_RETRY_LATER);
@@ -111,10 +148,13 @@ static enum next fail_upstream(struct request *r, enum err e)
 static void answered(void *arg, enum err status, const struct http_reply *reply)
 {
 	struct request *r = arg;
-	if (status != ERR_NONE)
-		(void)fail_upstream(r, status);
-	else
+	if (r->cache.policy) cached_answered(r, status, reply);
+	if (status != ERR_NONE) {
+		if (!r->cache.entry) (void)fail_upstream(r, status);
+	} else {
 		r->reply = reply;
+		if (r->operation->purge_count && cached_purge(r)) return; /* goes on when Redis knows */
+	}
 	steps_run(r, AT_ANSWER);
 }
 
@@ -126,12 +166,22 @@ enum next forward_send(struct request *r)
 	bool get = r->x->head || str_eq(r->method, STR("GET"));
 	bool safe = get || http_get(r->x->fields, STR("idempotency-key")).p;
 	int64_t left_ms = r->deadline_ms - loop_now_ms(g->loop);
-	if (left_ms <= 0) return request_fail(r, ERR_TIMEOUT);
-	if (g->stopped) return fail_upstream(r, ERR_ABORTED);
+	if (r->cache.entry) return NEXT_DONE;
+	enum err e = ERR_NONE;
 	buf_reset(&g->scratch);
-	build_head(&g->scratch, r, r->x->head ? STR("GET") : r->method, left_ms);
-	if (!buf_ok(&g->scratch) || r->x->arena.overflow) return request_fail(r, ERR_HEADERS_TOO_LARGE);
-	enum err e =
-	    upstream_send(to, buf_view(&g->scratch), r->x->body, false, safe, r->deadline_ms, answered, r, &call);
-	return e == ERR_NONE ? NEXT_WAIT : fail_upstream(r, e);
+	if (left_ms <= 0 || g->stopped)
+		e = left_ms <= 0 ? ERR_TIMEOUT : ERR_ABORTED;
+	else if (r->cache.policy)
+		forward_write_cached(&g->scratch, r, r->cache.stale, left_ms);
+	else
+		build_head(&g->scratch, r, r->x->head ? STR("GET") : r->method, left_ms);
+	if (!buf_ok(&g->scratch) || (!r->cache.policy && r->x->arena.overflow)) e = ERR_HEADERS_TOO_LARGE;
+	if (r->cache.policy && !e) cached_begin(r);
+	if (!e)
+		e = upstream_send_as(to, r->plan->operations[r->operation->index].kind, buf_view(&g->scratch),
+		    r->x->body, false, safe, r->deadline_ms, answered, r, &call);
+	if (e == ERR_NONE) return NEXT_WAIT;
+	if (r->cache.policy) cached_answered(r, e, NULL);
+	if (r->cache.entry) return NEXT_DONE;
+	return e == ERR_HEADERS_TOO_LARGE ? request_fail(r, e) : fail_upstream(r, e);
 }

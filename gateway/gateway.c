@@ -1,11 +1,13 @@
 /*
- * Boot, reload and end of one gateway process. Boot: settings, keys, contracts, upstreams, then the listeners. SIGHUP loads
- * contracts and keys anew, all or nothing. SIGTERM: not ready at once, no new connections, what is in flight is finished.
+ * Boot, reload and end of one gateway process. Boot: settings, keys, contracts, certificates, upstreams, then the listeners. SIGHUP
+ * loads contracts, keys and certificates anew, all or nothing. SIGTERM: not ready at once, no new connections, what is in flight is
+ * finished. SIGUSR2: another gateway takes over the sockets (handover.h), then the same without anybody noticing.
  */
 #include "gateway/gateway.h"
 
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "gateway/request.h"
 
@@ -16,18 +18,38 @@ enum {
 	UNROUTED_BODY_BYTES_MAX = 64 * 1024,
 	UNREAD_BYTES_MAX = 16 * 1024,
 	UNREAD_TOTAL_MAX = 16 * 1024 * 1024,
-	REVOCATIONS_STALE_S = 10
+	REVOCATIONS_STALE_S = 10,
+	RETIRE_GRACE_MS = 5000, /* for a request that is on its way on an idle connection */
+	SERVE_POLL_MS = 10,
+	TLS_CHECK_MS = 10 * 1000
 };
 
 /* ── what the HTTP server tells ── */
 
 static enum err on_head(void *arg, struct http_exchange *x, size_t *body_bytes_max)
 {
-	struct request *r = request_new(arg, x);
+	struct gateway *g = arg;
+	struct request *r = request_new(g, x);
 	if (!r) return ERR_MEMORY;
+	struct proxy_route *proxy = g->proxies ? proxies_find(g->proxies, x->path, true) : NULL;
+	if (proxy) request_use_proxy(r, proxy);
 	steps_run(r, AT_HEAD);
-	*body_bytes_max = r->operation ? r->operation->body_bytes_max : UNROUTED_BODY_BYTES_MAX;
+	*body_bytes_max = r->operation ? r->operation->body_bytes_max
+			  : proxy      ? proxy->config.body_bytes_max
+				       : UNROUTED_BODY_BYTES_MAX;
 	return ERR_NONE;
+}
+
+static bool on_connect(void *arg, struct str peer)
+{
+	struct gateway *g = arg;
+	return connections_come(g->limiting.connections, peer);
+}
+
+static void on_disconnect(void *arg, struct str peer)
+{
+	struct gateway *g = arg;
+	connections_gone(g->limiting.connections, peer);
 }
 
 static void on_request(void *arg, struct http_exchange *x)
@@ -86,9 +108,10 @@ static enum health check_upstreams(void *arg, struct buf *output)
 static enum health check_revocations(void *arg, struct buf *output)
 {
 	const struct gateway *g = arg;
-	if (revocations_age_s(g->revocations) <= REVOCATIONS_STALE_S) return HEALTH_PASS;
+	int64_t age_s = revocations_age_s(g->revocations);
+	if (age_s <= REVOCATIONS_STALE_S) return HEALTH_PASS;
 	BUF_LIT(output, "the list of closed sessions is old");
-	return HEALTH_WARN;
+	return age_s == INT64_MAX ? HEALTH_FAIL : HEALTH_WARN; /* tokens are not taken before it was read once */
 }
 
 /* ── reload ── */
@@ -99,6 +122,13 @@ static void keys_changed(void *arg)
 	if (g->credentials) credentials_flush(g->credentials);
 }
 
+static enum err load_plan(struct gateway *g, struct plan **out)
+{
+	bool hears_purges = g->settings.workers == 1 || g->settings.redis.p;
+	return plan_load(g->settings.proto.p, g->settings.rate_policies.p, g->upstreams, g->metrics,
+	    g->settings.public_url, hears_purges, out);
+}
+
 static void reload(void *arg, int signo)
 {
 	struct gateway *g = arg;
@@ -106,10 +136,11 @@ static void reload(void *arg, int signo)
 	struct str seal_key;
 	struct plan *plan;
 	(void)signo;
-	if (g->draining) return;
+	if (g->draining || !g->settings.contracts) return;
 	arena_init(&seal_arena, 4096, 64 * 1024);
 	enum err e = settings_read_identity_key(&seal_arena, g->settings.identity_key_file, &seal_key);
-	if (e == ERR_NONE) e = plan_load(g->settings.proto.p, g->upstreams, g->metrics, g->settings.public_url, &plan);
+	if (e == ERR_NONE) e = load_plan(g, &plan);
+	if (e == ERR_NONE && g->tls && (e = tls_reload(g->tls)) != ERR_NONE) plan_release(plan);
 	if (e != ERR_NONE) {
 		arena_release(&seal_arena);
 		log_line(LOG_ERROR, "reload refused, nothing changed", "%s", err_info(e)->name);
@@ -120,29 +151,88 @@ static void reload(void *arg, int signo)
 	arena_release(&g->seal_arena);
 	g->seal_arena = seal_arena;
 	g->seal_key = seal_key;
+	limits_set_key(g->limiting.limits, seal_key);
 	credentials_flush(g->credentials);
 	signing_keys_flush(g->signing_keys);
 	keyring_refresh(g->keyring);
 	log_line(LOG_INFO, "reloaded", "%u operations", plan->contract->operation_count);
 }
 
+/* Certificates are renewed by programs that know nothing of us. */
+static void check_certificates(void *arg)
+{
+	struct gateway *g = arg;
+	if (g->draining || !tls_files_changed(g->tls)) return;
+	if (tls_reload(g->tls) == ERR_NONE)
+		log_line(LOG_INFO, "certificates reloaded", "%u", tls_stats(g->tls).certificates);
+	else
+		log_line(LOG_ERROR, "certificates not reloaded, nothing changed", "%.*s",
+		    STR_FMT(g->settings.tls.certificates));
+}
+
 /* ── end ── */
+
+static void overdue(void *arg)
+{
+	struct gateway *g = arg;
+	loop_stop(g->loop);
+}
 
 static void drained(void *arg)
 {
 	struct gateway *g = arg;
-	loop_stop(g->loop);
+	if (--g->drains == 0) loop_stop(g->loop);
+}
+
+static void begin_end(struct gateway *g, const char *how, int signo)
+{
+	g->draining = true;
+	log_line(LOG_INFO, how, "signal %d", signo);
+	listeners_close(g->process->listeners);
+	timer_start(g->drain_timer, DRAIN_MS, 0);
+	g->drains = (g->server != NULL) + (g->proxies != NULL);
+	if (!g->drains) loop_stop(g->loop);
 }
 
 static void drain(void *arg, int signo)
 {
 	struct gateway *g = arg;
 	if (g->draining) return;
-	g->draining = true;
-	log_line(LOG_INFO, "draining", "signal %d", signo);
+	begin_end(g, "draining", signo);
+	handover_cancel(&g->handover);
 	private_listener_set_draining(g->private_listener);
-	timer_start(g->drain_timer, DRAIN_MS, 0);
-	http_server_drain(g->server, drained, g);
+	if (g->server) http_server_drain(g->server, drained, g);
+	if (g->proxies) proxies_drain(g->proxies, drained, g);
+}
+
+/* Another gateway has the sockets: nobody is to notice. */
+static void retire(void *arg, int signo)
+{
+	struct gateway *g = arg;
+	if (g->draining) return;
+	begin_end(g, "retiring", signo);
+	private_listener_close(g->private_listener); /* the other one speaks there now */
+	g->private_listener = NULL;
+	if (g->server) http_server_retire(g->server, RETIRE_GRACE_MS, drained, g);
+	if (g->proxies) proxies_drain(g->proxies, drained, g);
+}
+
+static void watch_handover(void *arg)
+{
+	struct gateway *g = arg;
+	enum handover_state state = handover_check(&g->handover);
+	if (state == HANDOVER_WAITING) return;
+	timer_stop(g->handover_timer);
+	if (state == HANDOVER_DONE) retire(g, SIGUSR2);
+}
+
+static void begin_handover(void *arg, int signo)
+{
+	struct gateway *g = arg;
+	(void)signo;
+	if (g->draining || g->process->ready_fd >= 0) return; /* a worker's parent does it */
+	if (handover_begin(&g->handover, g->process->listeners) == ERR_NONE)
+		timer_start(g->handover_timer, HANDOVER_POLL_MS, HANDOVER_POLL_MS);
 }
 
 /* ── boot ── */
@@ -186,10 +276,13 @@ static void open_metrics(struct gateway *g)
 	    m, "yg_loop_lag_seconds", "Longest turn of the loop since the last scrape.", NULL, 0, read_lag, g->loop);
 }
 
-static enum err open_private(struct gateway *g, unsigned worker)
+static enum err open_private(struct gateway *g)
 {
-	struct str address = private_listener_address(&g->boot, g->settings.metrics_listen, worker);
+	struct str address = listeners_address(g->process->listeners, &g->boot, LISTENER_PRIVATE, g->worker);
+	if (!address.p && g->proxy_config)
+		address = private_listener_address(&g->boot, g->proxy_config->metrics_listen, g->worker);
 	TRY(private_listener_open(g->loop, address, "gateway", g->metrics, &g->private_listener));
+	if (!g->settings.contracts) return ERR_NONE;
 	private_listener_add_check(g->private_listener, STR("identity:keys"), check_keys, g);
 	private_listener_add_check(g->private_listener, STR("upstreams:reachable"), check_upstreams, g);
 	private_listener_add_check(g->private_listener, STR("identity:revocations"), check_revocations, g);
@@ -221,13 +314,24 @@ static enum err open_public(struct gateway *g)
 		.require_host = true,
 		.unread_bytes_max = UNREAD_BYTES_MAX,
 		.unread_total_max = UNREAD_TOTAL_MAX,
+		.connections_max = g->settings.connections_max,
+		.head_timeout_ms = g->settings.head_timeout_ms,
+		.body_timeout_ms = g->settings.body_timeout_ms,
+		.idle_timeout_ms = g->settings.idle_timeout_ms,
+		.write_timeout_ms = g->settings.write_timeout_ms,
+		.on_connect = on_connect,
+		.on_disconnect = on_disconnect,
 		.on_head = on_head,
 		.on_request = on_request,
 		.on_refused = on_refused,
 		.on_finished = on_finished,
 		.arg = g,
 	};
-	TRY(http_server_open(g->loop, g->settings.listen, g->settings.workers > 1, &config, &g->server));
+	const struct listeners *l = g->process->listeners;
+	struct str plain = listeners_address(l, &g->boot, LISTENER_PLAIN, g->worker);
+	struct str tls = listeners_address(l, &g->boot, LISTENER_TLS, g->worker);
+	TRY(http_server_open(g->loop, plain, false, &config, &g->server));
+	if (g->tls) TRY(http_server_listen(g->server, tls, false, g->tls));
 	metrics_gauge_fn(
 	    g->metrics, "yg_http_connections", "Open client connections.", NULL, 0, read_connections, g->server);
 	metrics_gauge_fn(
@@ -237,29 +341,144 @@ static enum err open_public(struct gateway *g)
 	return ERR_NONE;
 }
 
-static enum err boot(struct gateway *g, unsigned worker)
+/* The cache of both kinds of routes; and the file of plain proxy routes, which may say how big it is. */
+static enum err open_cache(struct gateway *g)
+{
+	struct cache_config config = {
+		.loop = g->loop, .bytes_max = g->settings.cache_bytes, .redis = g->settings.redis, .metrics = g->metrics
+	};
+	if (g->settings.config.p) {
+		g->proxy_config = ARENA_NEW(&g->boot, struct proxy_config);
+		CHECK(g->proxy_config != NULL);
+		TRY(proxy_config_load(&g->boot, g->settings.config.p, g->proxy_config));
+		if (g->proxy_config->cache_bytes) config.bytes_max = g->proxy_config->cache_bytes;
+	}
+	g->cache = cache_new(&config);
+	return g->cache ? ERR_NONE : ERR_CONFIG;
+}
+
+static enum err open_contracts(struct gateway *g)
+{
+	TRY(settings_read_identity_key(&g->seal_arena, g->settings.identity_key_file, &g->seal_key));
+	TRY(upstreams_open(g->loop, &g->boot, g->settings.upstreams, g->metrics, &g->upstreams));
+	TRY(load_plan(g, &g->plan));
+	TRY(limiting_open(&g->limiting, g->loop, &g->settings, g->seal_key, g->metrics));
+	return open_identity(g);
+}
+
+static double read_handshakes(void *arg)
+{
+	return (double)tls_stats(arg).handshakes;
+}
+
+static double read_resumed(void *arg)
+{
+	return (double)tls_stats(arg).resumed;
+}
+
+static double read_failed(void *arg)
+{
+	return (double)tls_stats(arg).failed;
+}
+
+static double read_certificate_end(void *arg)
+{
+	return (double)tls_stats(arg).expires_s;
+}
+
+static enum err open_tls(struct gateway *g)
+{
+	struct metrics *m = g->metrics;
+	if (!g->settings.tls_listen.n) return ERR_NONE;
+	TRY(tls_open(&g->settings.tls, &g->tls));
+	metrics_counter_fn(
+	    m, "yg_tls_handshakes_total", "TLS handshakes that ended well.", NULL, 0, read_handshakes, g->tls);
+	metrics_counter_fn(m, "yg_tls_resumed_total", "Of these, by a ticket.", NULL, 0, read_resumed, g->tls);
+	metrics_counter_fn(m, "yg_tls_failed_total", "TLS handshakes that did not.", NULL, 0, read_failed, g->tls);
+	metrics_gauge_fn(m, "yg_tls_certificate_expiry_seconds", "When the first certificate expires, Unix time.", NULL,
+	    0, read_certificate_end, g->tls);
+	g->tls_timer = timer_new(g->loop, check_certificates, g);
+	timer_start(g->tls_timer, TLS_CHECK_MS, TLS_CHECK_MS);
+	return ERR_NONE;
+}
+
+static enum err serve(struct gateway *g)
+{
+	if (g->settings.contracts) TRY(open_public(g));
+	private_listener_set_started(g->private_listener);
+	if (g->plan)
+		log_line(LOG_INFO, "ready", "%.*s, %u operations", STR_FMT(g->settings.listen),
+		    g->plan->contract->operation_count);
+	else
+		log_line(LOG_INFO, "ready", "%u proxy routes", g->proxy_config->route_count);
+	if (g->process->ready_fd < 0) {
+		handover_tell_ready(g->settings.pid_file);
+	} else if (write(g->process->ready_fd, "1", 1) != 1) {
+		log_line(LOG_WARN, "the parent was not told", "worker %u", g->worker);
+	}
+	return ERR_NONE;
+}
+
+static bool is_able(struct gateway *g)
+{
+	if (!g->settings.contracts) return true;
+	struct buf reasons;
+	buf_init(&reasons, 4096);
+	bool able = check_keys(g, &reasons) == HEALTH_PASS && check_upstreams(g, &reasons) != HEALTH_FAIL &&
+		    check_revocations(g, &reasons) == HEALTH_PASS;
+	buf_free(&reasons);
+	return able;
+}
+
+/* A successor accepts nobody whom the gateway before could serve better. */
+static void serve_when_able(void *arg)
+{
+	struct gateway *g = arg;
+	if (g->draining || (!is_able(g) && loop_now_ms(g->loop) < g->serve_at_ms)) return;
+	timer_stop(g->serve_timer);
+	if (serve(g) != ERR_NONE) loop_stop(g->loop);
+}
+
+static enum err begin_serving(struct gateway *g)
+{
+	if (!g->process->listeners->taken_over) return serve(g);
+	g->serve_at_ms =
+	    loop_now_ms(g->loop) + HANDOVER_MS + 2000; /* by then the gateway before is no more, or we are not */
+	timer_start(g->serve_timer, SERVE_POLL_MS, SERVE_POLL_MS);
+	return ERR_NONE;
+}
+
+static enum err boot(struct gateway *g)
 {
 	struct arena *a = &g->boot;
 	settings_read(a, &g->settings);
 	cors_read(&g->cors, a, g->settings.cors_origins);
-	g->forwarded_proto = str_starts(g->settings.public_url, STR("https:")) ? STR("https") : STR("http");
+	g->public_https = str_starts(g->settings.public_url, STR("https:"));
+	g->forwarded_proto = g->public_https ? STR("https") : STR("http");
 	buf_init(&g->scratch, SCRATCH_BYTES_MAX);
 	g->log_flush.run = flush_log;
 	crypto_init();
 	g->loop = loop_new();
 	open_metrics(g);
-	TRY(settings_read_identity_key(&g->seal_arena, g->settings.identity_key_file, &g->seal_key));
-	TRY(upstreams_open(g->loop, a, g->settings.upstreams, g->metrics, &g->upstreams));
-	TRY(plan_load(g->settings.proto.p, g->upstreams, g->metrics, g->settings.public_url, &g->plan));
-	TRY(open_identity(g));
-	TRY(open_private(g, worker));
-	TRY(open_public(g));
-	g->drain_timer = timer_new(g->loop, drained, g);
+	TRY(open_cache(g));
+	if (g->settings.contracts) TRY(open_contracts(g));
+	TRY(open_tls(g));
+	TRY(open_private(g));
+	if (g->proxy_config) TRY(proxies_open(g, g->proxy_config, g->settings.workers > 1, &g->proxies));
+	g->drain_timer = timer_new(g->loop, overdue, g);
+	g->handover_timer = timer_new(g->loop, watch_handover, g);
+	g->serve_timer = timer_new(g->loop, serve_when_able, g);
 	signal_watch(g->loop, SIGTERM, drain, g);
 	signal_watch(g->loop, SIGINT, drain, g);
+	signal_watch(g->loop, SIGQUIT, retire, g);
 	signal_watch(g->loop, SIGHUP, reload, g);
-	private_listener_set_started(g->private_listener);
-	return ERR_NONE;
+	signal_watch(g->loop, SIGUSR2, begin_handover, g);
+	return begin_serving(g);
+}
+
+static void free_timer(struct timer *t)
+{
+	if (t) timer_free(t);
 }
 
 static void close_all(struct gateway *g)
@@ -267,31 +486,43 @@ static void close_all(struct gateway *g)
 	g->stopped = true;
 	upstreams_free(g->upstreams); /* first: it ends each call, and the request behind it must still be there */
 	nonces_free(g->nonces);
+	proxies_stop(g->proxies);
+	limits_free(g->limiting.limits); /* whoever waits for a verdict goes on, and hears that we stop */
 	if (g->server) http_server_free(g->server);
+	proxies_close(g->proxies);
+	cache_stop(g->cache);
 	private_listener_close(g->private_listener);
 	credentials_free(g->credentials);
 	signing_keys_free(g->signing_keys);
 	revocations_free(g->revocations);
 	keyring_free(g->keyring);
-	if (g->drain_timer) timer_free(g->drain_timer);
+	free_timer(g->drain_timer);
+	free_timer(g->handover_timer);
+	free_timer(g->serve_timer);
+	free_timer(g->tls_timer);
 	plan_release(g->plan);
 	if (g->loop) loop_free(g->loop);
+	connections_free(g->limiting.connections); /* the last ones are told of inside loop_free */
+	cache_free(g->cache);
+	proxies_free(g->proxies);
+	tls_free(g->tls); /* after the connections */
+	listeners_close(g->process->listeners);
 	metrics_free(g->metrics);
 	arena_release(&g->seal_arena);
 	buf_free(&g->scratch);
 }
 
-int gateway_run(unsigned worker)
+int gateway_run(const struct gateway_process *process, unsigned worker)
 {
 	struct gateway *g = calloc(1, sizeof *g);
 	CHECK(g != NULL);
+	g->process = process;
+	g->worker = worker;
 	signal(SIGPIPE, SIG_IGN);
 	arena_init(&g->boot, 4096, 1024 * 1024);
 	arena_init(&g->seal_arena, 4096, 64 * 1024);
-	enum err e = boot(g, worker);
+	enum err e = boot(g);
 	if (e == ERR_NONE) {
-		log_line(LOG_INFO, "ready", "%.*s, %u operations", STR_FMT(g->settings.listen),
-		    g->plan->contract->operation_count);
 		log_flush();
 		loop_run(g->loop);
 		log_line(LOG_INFO, "stopped", "worker %u", worker);

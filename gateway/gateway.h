@@ -3,16 +3,36 @@
 
 #include "common/http/server.h"
 #include "common/service/private_listener.h"
+#include "gateway/cache/cache.h"
 #include "gateway/cors.h"
 #include "gateway/credentials.h"
+#include "gateway/handover.h"
+#include "gateway/limit/limit_steps.h"
 #include "gateway/nonces.h"
 #include "gateway/plan.h"
 #include "gateway/proof.h"
 #include "gateway/settings.h"
 #include "gateway/signing_keys.h"
 
+struct proxy_config;
+struct proxies;
+
+/** What a process is given by its parent, or by main. */
+struct gateway_process {
+	struct listeners *listeners;
+	int ready_fd; /* of a worker: a byte for the parent once it serves; -1: this is the main process */
+};
+
 /** One gateway process: what all its requests share. */
 struct gateway {
+	const struct gateway_process *process;
+	struct handover handover; /* to the gateway that replaces this one */
+	struct timer *handover_timer;
+	struct timer *serve_timer; /* of a successor that is not ready yet */
+	int64_t serve_at_ms;
+	struct tls *tls; /* NULL: no TLS */
+	struct timer *tls_timer;
+	unsigned worker;
 	struct settings settings;
 	struct arena boot;
 	struct loop *loop;
@@ -32,6 +52,12 @@ struct gateway {
 	struct nonces *nonces;
 	struct public_url public_url;
 	uint64_t *signatures[PROOF_OUTCOMES]; /* counters */
+	struct limiting limiting;
+	struct cache *cache;
+	unsigned refreshes; /* answers that are renewed with nobody waiting */
+	struct proxy_config *proxy_config; /* NULL: no plain proxy routes */
+	struct proxies *proxies;
+	bool public_https; /* the platform's address is https: HSTS (RFC 6797) */
 	struct str forwarded_proto;
 	struct buf scratch; /* for one head or one problem at a time */
 	struct loop_task log_flush;
@@ -42,10 +68,14 @@ struct gateway {
 	uint64_t *bytes_in;
 	uint64_t *bytes_out;
 	bool draining;
+	unsigned drains; /* listeners that still have connections */
 	bool stopped; /* upstreams are going: nothing more is sent */
 };
 
-/** Serves until SIGTERM or SIGINT has drained it. Worker 0 alone, or one of several that share the port. Returns the exit status. */
-int gateway_run(unsigned worker);
+/**
+ * Serves until SIGTERM or SIGINT has drained it, SIGQUIT has retired it (its sockets are another's now), or SIGUSR2 another gateway
+ * has taken over. Worker 0 alone, or one of several that share the port. Returns the exit status.
+ */
+int gateway_run(const struct gateway_process *process, unsigned worker);
 
 #endif

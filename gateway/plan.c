@@ -10,6 +10,7 @@
 #include "common/core/log.h"
 #include "common/crypto/crypto.h"
 #include "gateway/openapi.h"
+#include "gateway/own.h"
 
 enum {
 	PLAN_BYTES_MAX = 256 * 1024 * 1024,
@@ -25,8 +26,21 @@ static void log_report(const char *msg, const struct buf *report)
 		if (line.n) log_line(LOG_ERROR, msg, "%.*s", STR_FMT(line));
 }
 
+static enum call_priority priority_of(enum priority p)
+{
+	switch (p) {
+	case PRIORITY_CRITICAL:
+		return CALL_CRITICAL;
+	case PRIORITY_LOW:
+		return CALL_LOW;
+	case PRIORITY_NORMAL:
+		break;
+	}
+	return CALL_NORMAL;
+}
+
 static enum err link_operations(
-    struct plan *p, struct upstreams *upstreams, struct metrics *metrics, struct buf *report)
+    struct plan *p, struct upstreams *upstreams, struct metrics *metrics, bool hears_purges, struct buf *report)
 {
 	unsigned count = p->contract->operation_count;
 	p->operations = arena_array(&p->arena, count ? count : 1, sizeof *p->operations);
@@ -35,9 +49,17 @@ static enum err link_operations(
 		const struct operation *op = &p->contract->operations[i];
 		struct operation_plan *to = &p->operations[op->index];
 		if (op->access == ACCESS_INTERNAL) continue;
+		if (own_is(op)) {
+			to->timeout_ms = TIMEOUT_MS;
+			if (!own_has(op->id))
+				buf_printf(report, "%.*s: the gateway has no such operation\n", STR_FMT(op->id));
+			continue;
+		}
 		bool slow = op->lane == LANE_EXCLUSIVE;
+		to->kind = (struct call_kind){ priority_of(op->priority), &to->base };
 		to->upstream =
 		    slow ? upstreams_exclusive(upstreams, op->service) : upstreams_shared(upstreams, op->service);
+		TRY(cached_policy_read(&p->arena, op, hears_purges, &to->cached));
 		to->timeout_ms = slow ? TIMEOUT_EXCLUSIVE_MS : TIMEOUT_MS;
 		if (!to->upstream)
 			buf_printf(
@@ -65,8 +87,8 @@ static enum err write_openapi(struct plan *p, struct str public_url)
 	return p->arena.overflow ? ERR_MEMORY : ERR_NONE;
 }
 
-enum err plan_load(
-    const char *proto, struct upstreams *upstreams, struct metrics *metrics, struct str public_url, struct plan **out)
+enum err plan_load(const char *proto, const char *policies, struct upstreams *upstreams, struct metrics *metrics,
+    struct str public_url, bool hears_purges, struct plan **out)
 {
 	struct plan *p = calloc(1, sizeof *p);
 	struct buf report;
@@ -75,7 +97,8 @@ enum err plan_load(
 	arena_init(&p->arena, 64 * 1024, PLAN_BYTES_MAX);
 	buf_init(&report, REPORT_BYTES_MAX);
 	enum err e = contract_load(&p->arena, proto, NULL, &p->contract, &report);
-	if (e == ERR_NONE) e = link_operations(p, upstreams, metrics, &report);
+	if (e == ERR_NONE) e = policies_load(&p->arena, policies, p->contract, &p->policies, &report);
+	if (e == ERR_NONE) e = link_operations(p, upstreams, metrics, hears_purges, &report);
 	if (e == ERR_NONE) e = write_openapi(p, public_url);
 	if (e != ERR_NONE) {
 		log_report("contract is not usable", &report);

@@ -130,6 +130,7 @@ enum next proof_check(struct request *r)
 	if (e != ERR_NONE) return refuse_key(r);
 	e = credentials_vouch(g->credentials, &r->x->arena, key.principal, now_s, &r->proof->caller);
 	if (e == ERR_TOKEN_EXPIRED || e == ERR_TOKEN_INVALID) return refuse_key(r);
+	if (e == ERR_UNAVAILABLE) return refuse_undecided(r);
 	if (e == ERR_NONE) e = verify(r, &key);
 	if (e != ERR_NONE) return refuse(r, e, (struct proof_fault){ NULL, NULL });
 	return claim(r);

@@ -11,6 +11,7 @@ static struct str method_name(const struct request *r)
 static struct str operation_name(const struct request *r)
 {
 	if (r->operation) return r->operation->id;
+	if (r->proxy) return r->proxy->config.name;
 	return r->metrics == &r->gateway->pages ? STR("page") : STR("unmatched");
 }
 
@@ -26,14 +27,15 @@ enum next record_write(struct request *r)
 	log_begin(LOG_INFO, "request");
 	log_str("method", method_name(r));
 	log_str("operation", operation_name(r));
-	log_str("path", r->operation ? r->operation->path : STR("-"));
+	log_str("path", r->operation ? r->operation->path : r->proxy ? r->proxy->config.prefix : STR("-"));
 	log_int("status", r->sent_status);
 	log_int("duration_us", duration_ns / 1000);
 	log_int("bytes", (int64_t)r->sent_bytes);
 	log_str("request_id", str_span(r->id, sizeof r->id));
 	log_str("trace_id", str_span(r->trace.trace_id, sizeof r->trace.trace_id));
 	log_str("kind", r->known ? principal_kind_name(r->caller.principal.kind) : STR("unknown"));
-	log_str("address", r->x->peer);
+	log_str("address", r->client);
+	if (r->cache.policy) log_str("cache", cache_outcome_name(r->cache.outcome));
 	if (r->problem.err != ERR_NONE) log_str("problem", err_info(r->problem.err)->slug);
 	log_end();
 	return NEXT_STEP;

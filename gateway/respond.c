@@ -4,7 +4,7 @@
 #include "common/http/problem.h"
 #include "gateway/fields.h"
 
-enum { OWN_FIELDS_MAX = 12 };
+enum { OWN_FIELDS_MAX = 13 + LIMIT_FIELDS_MAX };
 
 struct answer_fields {
 	struct http_field *items;
@@ -46,8 +46,13 @@ static void respond_problem(struct request *r, struct answer_fields *f, struct h
 	struct buf *body = &r->gateway->scratch;
 	enum language language = request_language(r);
 	enum err e = r->problem.err;
+	struct str violated[RATE_WINDOWS_MAX];
 	buf_reset(body);
+	r->problem.violated_policies = violated;
+	r->problem.violated_count = limit_violated(&r->limit, violated);
 	problem_write(body, &r->problem, language, str_span(r->id, sizeof r->id));
+	r->problem.violated_count = 0; /* their names were ours for this moment */
+	r->problem.violated_policies = NULL;
 	out->status = problem_status(&r->problem);
 	out->content_type = STR("application/problem+json");
 	out->body = buf_ok(body) ? buf_view(body) : STR_NONE;
@@ -90,6 +95,16 @@ static void add_coding(struct request *r, struct answer_fields *f, struct http_r
 	add(f, STR("Content-Encoding"), coding_name(r->coding));
 }
 
+/* From the cache: everything that is always the same stands ready in the entry. */
+static void respond_entry(struct request *r, struct serve *s, struct answer_fields *f, struct http_response *out)
+{
+	struct cache *c = r->gateway->cache;
+	serve_entry(s, r->cache.entry, r->x, loop_now_ms(r->gateway->loop), r->cache.how);
+	*out = s->response;
+	for (unsigned i = 0; i < s->field_count; i++) f->items[f->count++] = s->fields[i];
+	if (r->cache.outcome != CACHE_MISS) *c->hit_bytes += out->body.n;
+}
+
 static void add_cors(struct request *r, struct answer_fields *f)
 {
 	const struct cors *c = &r->gateway->cors;
@@ -110,22 +125,30 @@ enum next respond_write(struct request *r)
 {
 	struct http_response out = r->answer;
 	struct answer_fields f;
+	struct serve s;
 	bool failed = r->problem.err != ERR_NONE;
-	unsigned given = failed ? 0 : r->reply ? r->reply->fields.count : r->answer.field_count;
+	unsigned given = failed || r->cache.entry ? 0 : r->reply ? r->reply->fields.count : r->answer.field_count;
 	if (!make_fields(r, &f, given)) { /* the arena is full: the shortest answer there is */
 		http_respond(r->x, &(struct http_response){ .status = 413, .close = true });
 		return NEXT_WAIT;
 	}
+	if (r->cache.policy) cache_count(r->gateway->cache, r->cache.outcome);
 	if (failed) {
 		respond_problem(r, &f, &out);
+	} else if (r->cache.entry) {
+		respond_entry(r, &s, &f, &out);
 	} else if (r->reply) {
 		respond_reply(r, &f, &out);
+		if (r->cache.policy) add(&f, STR("Cache-Status"), STR("yangguang; fwd=miss"));
 	} else {
 		for (unsigned i = 0; i < r->answer.field_count; i++) f.items[f.count++] = r->answer.fields[i];
 	}
 	if (r->varies) add_coding(r, &f, &out);
 	add(&f, STR("Request-Id"), str_span(r->id, sizeof r->id));
+	f.count += limit_fields(&r->limit, &r->x->arena, f.items + f.count);
 	add(&f, STR("X-Content-Type-Options"), STR("nosniff"));
+	if (r->x->secure && r->gateway->public_https)
+		add(&f, STR("Strict-Transport-Security"), STR("max-age=31536000"));
 	add_cors(r, &f);
 	out.fields = f.items;
 	out.field_count = f.count;

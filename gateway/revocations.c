@@ -8,47 +8,52 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/auth/token.h"
 #include "common/core/clock.h"
 #include "common/core/log.h"
-#include "common/core/map.h"
 #include "common/json/json.h"
+#include "gateway/closed.h"
 
-enum { POLL_MS = 1000, REPLY_BYTES_MAX = 4 * 1024 * 1024, SESSION_BYTES_MAX = 64, LATE_MS = 10000 };
+enum { POLL_MS = 1000, REPLY_BYTES_MAX = 4 * 1024 * 1024, LATE_MS = 10000 };
 
 struct revocations {
 	struct internal *internal;
 	struct timer *timer;
-	struct lru sessions; /* session → int64 expiry */
+	struct closed sessions;
 	uint64_t after; /* of the page asked for next */
 	uint64_t settled; /* where rounds begin: LATE_MS old at least */
 	uint64_t mark; /* becomes `settled` */
 	int64_t mark_ms;
 	int64_t read_ms; /* 0: never */
 	uint64_t *read_failures;
-	uint64_t *evicted;
 };
 
 static double read_count(void *arg)
 {
-	return (double)((struct revocations *)arg)->sessions.count;
+	return (double)closed_count(&((struct revocations *)arg)->sessions);
 }
 
-static void add(struct revocations *r, struct str session, int64_t expires_s)
+static double read_forgotten(void *arg)
 {
-	if (!session.n) return;
-	if (r->sessions.count >= r->sessions.count_max && !lru_get(&r->sessions, session)) ++*r->evicted;
-	int64_t *value = lru_put(&r->sessions, session);
-	if (value) *value = expires_s;
+	return (double)((struct revocations *)arg)->sessions.forgotten;
 }
 
-/* expires_at as RFC 3339 or, if the service prefers, Unix seconds. */
-static int64_t read_expiry(const struct json *item, int64_t now_s)
+/* RFC 3339 or, if the service prefers, Unix seconds. */
+static int64_t read_time(const struct json *item, const char *member, int64_t otherwise)
 {
-	const struct json *v = json_get(item, STR("expires_at"));
+	const struct json *v = json_get(item, str_of(member));
 	int64_t at = 0;
 	if (v && json_int64(v, &at)) return at;
-	if (v && clock_parse_rfc3339(json_string(v), &at)) return at / 1000000 + 1;
-	return now_s + 24 * 3600; /* better too long than not at all */
+	return v && clock_parse_rfc3339(json_string(v), &at) ? at / 1000000 + 1 : otherwise;
+}
+
+static void add(struct revocations *r, const struct json *item, int64_t now_s)
+{
+	struct str session = json_get_str(item, "session");
+	int64_t revoked_s = read_time(item, "revoked_at", now_s);
+	if (session.n)
+		closed_add(&r->sessions, session, revoked_s,
+		    read_time(item, "expires_at", now_s + 2 * ACCESS_TOKEN_TTL_S), now_s);
 }
 
 static bool read_cursor(struct revocations *r, const struct json *v)
@@ -84,8 +89,7 @@ static int read_page(struct revocations *r, struct str body)
 		const struct json *items = json_get(page, STR("items")), *after = json_get(page, STR("next_after"));
 		if (items && json_type(items) == JSON_ARRAY && (json_count(items) == 0 || read_cursor(r, after))) {
 			count = 0;
-			for (const struct json *i = json_first(items); i; i = json_next(i), count++)
-				add(r, json_get_str(i, "session"), read_expiry(i, now_s));
+			for (const struct json *i = json_first(items); i; i = json_next(i), count++) add(r, i, now_s);
 		}
 	}
 	arena_release(&a);
@@ -100,6 +104,7 @@ static void fetched(void *arg, enum err status, const struct http_reply *reply)
 	if (count == 0) {
 		r->read_ms = loop_now_ms(r->internal->loop);
 		end_round(r);
+		closed_tidy(&r->sessions, clock_wall_s());
 	}
 	timer_start(r->timer, count > 0 ? 1 : POLL_MS, 0);
 }
@@ -120,13 +125,13 @@ struct revocations *revocations_new(struct internal *internal, struct metrics *m
 	struct revocations *r = calloc(1, sizeof *r);
 	CHECK(r != NULL);
 	r->internal = internal;
-	lru_init(&r->sessions, REVOCATIONS_MAX, SESSION_BYTES_MAX, sizeof(int64_t));
+	closed_init(&r->sessions, REVOCATIONS_MAX);
 	r->timer = timer_new(internal->loop, poll_due, r);
 	r->read_failures =
 	    metrics_counter(metrics, "yg_revocations_read_failures_total", "Polls that brought no list.", NULL, 0);
-	r->evicted =
-	    metrics_counter(metrics, "yg_revocations_evicted_total", "Entries dropped for want of room.", NULL, 0);
 	metrics_gauge_fn(metrics, "yg_revocations", "Closed sessions held.", NULL, 0, read_count, r);
+	metrics_gauge_fn(metrics, "yg_revocations_forgotten",
+	    "Closed sessions dropped for want of room; tokens from before are refused.", NULL, 0, read_forgotten, r);
 	timer_start(r->timer, 1, 0);
 	return r;
 }
@@ -135,18 +140,22 @@ void revocations_free(struct revocations *r)
 {
 	if (!r) return;
 	timer_free(r->timer);
-	lru_free(&r->sessions);
+	closed_free(&r->sessions);
 	free(r);
 }
 
-bool revocations_has(struct revocations *r, struct str session, int64_t now_s)
+enum err revocations_check(struct revocations *r, struct str session, int64_t issued_s, int64_t now_s)
 {
-	if (r->sessions.count == 0 || !session.n) return false;
-	int64_t *expires_s = lru_get(&r->sessions, session);
-	if (!expires_s) return false;
-	if (*expires_s >= now_s) return true;
-	lru_remove(&r->sessions, session);
-	return false;
+	if (!r->read_ms) return ERR_UNAVAILABLE;
+	switch (closed_check(&r->sessions, session, issued_s, now_s)) {
+	case CLOSED_YES:
+		return ERR_TOKEN_INVALID;
+	case CLOSED_UNSURE:
+		return ERR_TOKEN_EXPIRED;
+	case CLOSED_NO:
+		break;
+	}
+	return ERR_NONE;
 }
 
 int64_t revocations_age_s(const struct revocations *r)

@@ -2,14 +2,16 @@
 #include "gateway/request.h"
 
 #include "common/core/id.h"
+#include "gateway/fields.h"
 
 enum { OWN_TIMEOUT_MS = 10000 };
 
 static enum next override_method(struct request *r)
 {
-	struct str to = http_get(r->x->fields, STR("x-http-method-override"));
+	struct str name = STR("x-http-method-override"), to = http_get(r->x->fields, name);
 	if (!to.p) return NEXT_STEP;
-	if (!str_eq(r->method, STR("POST")) || !str_eq(to, STR("PATCH"))) return request_fail(r, ERR_OVERRIDE_INVALID);
+	if (!str_eq(r->method, STR("POST")) || !str_eq(to, STR("PATCH")) || http_count(r->x->fields, name) > 1)
+		return request_fail(r, ERR_OVERRIDE_INVALID);
 	r->method = STR("PATCH");
 	return NEXT_STEP;
 }
@@ -17,9 +19,10 @@ static enum next override_method(struct request *r)
 enum next route_receive(struct request *r)
 {
 	id_uuid7(r->id);
-	trace_begin(&r->trace, &r->x->arena, r->x->fields);
 	r->deadline_ms = loop_now_ms(r->gateway->loop) + OWN_TIMEOUT_MS;
-	return override_method(r);
+	enum err e = fields_drop_named(&r->x->arena, &r->x->fields);
+	trace_begin(&r->trace, &r->x->arena, r->x->fields);
+	return e == ERR_NONE ? override_method(r) : request_fail(r, e);
 }
 
 enum next route_normalise(struct request *r)
@@ -47,6 +50,8 @@ enum next route_find(struct request *r)
 	if (e != ERR_NONE || !route.operation || route.operation->access == ACCESS_INTERNAL) return NEXT_STEP;
 	const struct operation_plan *plan = &r->plan->operations[route.operation->index];
 	r->operation = route.operation;
+	r->path_value_count = route.path_value_count;
+	for (unsigned i = 0; i < route.path_value_count; i++) r->path_values[i] = route.path_values[i];
 	r->metrics = &plan->metrics;
 	r->deadline_ms += plan->timeout_ms - OWN_TIMEOUT_MS;
 	return NEXT_STEP;

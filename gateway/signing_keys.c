@@ -143,6 +143,7 @@ static enum err read_key(struct entry *e, const struct json *v)
 		.scopes = arena_str(a, json_get_str(v, "scopes")),
 		.session = arena_str(a, json_get_str(v, "key_id")),
 		.client = arena_str(a, json_get_str(v, "client_id")),
+		.certificates = arena_str(a, json_get_str(v, "certificates")),
 		.expires_s = expires_us / 1000000,
 	};
 	if (!e->principal.subject.n || !e->principal.session.n) return ERR_SYNTAX;

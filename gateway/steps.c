@@ -11,29 +11,27 @@ struct step {
 	enum next (*run)(struct request *r);
 };
 
-/* The places of the next issue's stages: address limits, rate limits, cache and joined flights. */
-static enum next pass(struct request *r)
-{
-	(void)r;
-	return NEXT_STEP;
-}
-
 static const struct step table[] = {
 	/* clang-format off */
 	{ AT_HEAD,   "receive",       route_receive },     /* ids, trace, method override */
 	{ AT_HEAD,   "normalise",     route_normalise },   /* one path for routing, authorization and the service */
 	{ AT_HEAD,   "route",         route_find },        /* → operation, or the methods of the path */
-	{ AT_BODY,   "limit address", pass },
+	{ AT_BODY,   "limit address", limit_address },     /* may wait 10 ms for Redis, no more */
+	{ AT_BODY,   "redirect",      transport_redirect }, /* plain HTTP, if it is not served */
 	{ AT_BODY,   "serve page",    pages_serve },       /* /, /problems/…, /openapi.json */
 	{ AT_BODY,   "preflight",     preflight_answer },  /* OPTIONS, 404, 405 */
 	{ AT_BODY,   "authenticate",  auth_authenticate }, /* may wait for a key set or an API key */
 	{ AT_BODY,   "identify",      auth_identify },
 	{ AT_BODY,   "claim nonce",   proof_claimed },     /* of a signed request */
+	{ AT_BODY,   "bind",          transport_bind },    /* to the connection's certificate */
 	{ AT_BODY,   "authorize",     auth_authorize },
+	{ AT_BODY,   "limit rate",    limit_rate },
 	{ AT_BODY,   "decode body",   decode_body },       /* gzip, br: under the operation's limit */
-	{ AT_BODY,   "limit rate",    pass },
-	{ AT_BODY,   "look up",       pass },
-	{ AT_BODY,   "join flight",   pass },
+	{ AT_BODY,   "serve own",     own_serve },         /* operations of the gateway itself: proto/gateway.yaml */
+	{ AT_BODY,   "look up",       cached_look_up },    /* may wait: were its tags purged? */
+	{ AT_BODY,   "join flight",   cached_join_flight },
+	{ AT_BODY,   "look up shared", cached_look_up_shared }, /* in Redis */
+	{ AT_BODY,   "take lease",    cached_take_lease }, /* of expensive reads, among all processes */
 	{ AT_BODY,   "forward",       forward_send },      /* waits for the service */
 	{ AT_ANSWER, "code answer",   encode_answer },     /* gzip, br: of what anybody may see */
 	{ AT_ANSWER, "respond",       respond_write },     /* waits for the client to take it */
@@ -41,32 +39,54 @@ static const struct step table[] = {
 	/* clang-format on */
 };
 
+/* Requests of plain proxy routes: no contract, no credentials of ours. */
+static const struct step proxy_table[] = {
+	/* clang-format off */
+	{ AT_HEAD,   "receive",       proxy_receive },
+	{ AT_BODY,   "limit address", limit_address },
+	{ AT_BODY,   "serve",         proxy_serve },       /* from the store or the origin; answers by itself */
+	{ AT_ANSWER, "respond",       respond_write },     /* problems only */
+	{ AT_END,    "record",        record_write },
+	/* clang-format on */
+};
+
+static const struct step *step_of(const struct request *r)
+{
+	unsigned count = r->proxied ? ARRAY_LEN(proxy_table) : ARRAY_LEN(table);
+	if (r->step >= count) return NULL;
+	return r->proxied ? &proxy_table[r->step] : &table[r->step];
+}
+
 static void skip_to_answer(struct request *r)
 {
-	while (table[r->step].stage < AT_ANSWER) r->step++;
+	while (step_of(r)->stage < AT_ANSWER) r->step++;
 }
 
 void steps_run(struct request *r, enum stage stage)
 {
 	if (stage > r->reached) r->reached = stage;
-	while (r->step < ARRAY_LEN(table) && table[r->step].stage <= r->reached) {
-		const struct step *s = &table[r->step++];
+	for (const struct step *s; (s = step_of(r)) && s->stage <= r->reached;) {
+		r->step++;
 		enum next next = s->run(r);
 		if (next == NEXT_WAIT) return; /* r may be gone */
 		if (next != NEXT_STEP) skip_to_answer(r);
 	}
 }
 
-void steps_fail(struct request *r)
+void steps_answer(struct request *r)
 {
 	skip_to_answer(r);
 	steps_run(r, AT_ANSWER);
 }
 
+void steps_fail(struct request *r)
+{
+	steps_answer(r);
+}
+
 void steps_end(struct request *r)
 {
-	while (table[r->step].stage < AT_END)
-		r->step++; /* a client that left in the middle of its body gets no answer */
+	while (step_of(r)->stage < AT_END) r->step++; /* a client that left in the middle of its body gets no answer */
 	steps_run(r, AT_END);
 }
 
@@ -76,6 +96,7 @@ static void forget(void *arg)
 {
 	struct request *r = arg;
 	--*r->gateway->in_flight;
+	cached_forget(r);
 	plan_release(r->plan);
 }
 
@@ -85,13 +106,22 @@ struct request *request_new(struct gateway *g, struct http_exchange *x)
 	if (!r) return NULL;
 	r->gateway = g;
 	r->x = x;
-	r->plan = plan_share(g->plan);
+	r->plan = g->plan ? plan_share(g->plan) : NULL;
 	r->metrics = &g->unmatched;
 	r->method = x->method;
+	r->client = client_address(&g->limiting.trusted, &x->arena, x->fields, x->peer);
 	++*g->in_flight;
 	x->user = r;
 	arena_on_release(&x->arena, forget, r); /* however the exchange ends */
 	return r;
+}
+
+void request_use_proxy(struct request *r, struct proxy_route *route)
+{
+	CHECK(r->step == 0);
+	r->proxied = true;
+	r->proxy = route;
+	if (route) r->metrics = &route->metrics;
 }
 
 enum language request_language(const struct request *r)

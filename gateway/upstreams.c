@@ -22,17 +22,17 @@ struct upstreams {
 
 static double read_in_flight(void *arg)
 {
-	return upstream_stats(arg).in_flight;
+	return (double)upstream_stats(arg).in_flight;
 }
 
 static double read_connections(void *arg)
 {
-	return upstream_stats(arg).connections;
+	return (double)upstream_stats(arg).connections;
 }
 
 static double read_queued(void *arg)
 {
-	return upstream_stats(arg).queued;
+	return (double)upstream_stats(arg).queued;
 }
 
 static double read_usable(void *arg)
@@ -55,18 +55,85 @@ static double read_timed_out(void *arg)
 	return (double)upstream_stats(arg).timed_out;
 }
 
+static double read_limit(void *arg)
+{
+	return (double)upstream_stats(arg).limit;
+}
+
+static double read_open(void *arg)
+{
+	return (double)upstream_stats(arg).open;
+}
+
+static double read_opened(void *arg)
+{
+	return (double)upstream_stats(arg).opened;
+}
+
+static double read_ejected(void *arg)
+{
+	return (double)upstream_stats(arg).ejected;
+}
+
+static double read_unrepeated(void *arg)
+{
+	return (double)upstream_stats(arg).unrepeated;
+}
+
+static double read_shed_normal(void *arg)
+{
+	return (double)upstream_stats(arg).shed[CALL_NORMAL];
+}
+
+static double read_shed_critical(void *arg)
+{
+	return (double)upstream_stats(arg).shed[CALL_CRITICAL];
+}
+
+static double read_shed_low(void *arg)
+{
+	return (double)upstream_stats(arg).shed[CALL_LOW];
+}
+
+struct reading {
+	const char *name;
+	const char *help;
+	metrics_read *read;
+};
+
 static void register_gauges(struct metrics *m, struct str service, struct str lane, struct upstream *u)
 {
-	struct metric_label l[] = { { "upstream", service }, { "lane", lane } };
-	metrics_gauge_fn(m, "yg_upstream_usable", "1 when an address can take requests.", l, 2, read_usable, u);
-	metrics_gauge_fn(m, "yg_upstream_connections", "Open connections.", l, 2, read_connections, u);
-	metrics_gauge_fn(m, "yg_upstream_in_flight", "Requests sent and not answered yet.", l, 2, read_in_flight, u);
-	metrics_gauge_fn(m, "yg_upstream_queued", "Requests that wait for a connection.", l, 2, read_queued, u);
-	metrics_counter_fn(
-	    m, "yg_upstream_failed_total", "Requests that ended without a usable answer.", l, 2, read_failed, u);
-	metrics_counter_fn(m, "yg_upstream_retried_total", "Requests sent again.", l, 2, read_retried, u);
-	metrics_counter_fn(
-	    m, "yg_upstream_timed_out_total", "Requests that met their deadline.", l, 2, read_timed_out, u);
+	static const struct reading gauges[] = {
+		{ "yg_upstream_usable", "1 when an address can take requests.", read_usable },
+		{ "yg_upstream_connections", "Open connections.", read_connections },
+		{ "yg_upstream_in_flight", "Requests sent and not answered yet.", read_in_flight },
+		{ "yg_upstream_limit", "Most requests that may be in flight now.", read_limit },
+		{ "yg_upstream_queued", "Requests that wait for a connection or for their turn.", read_queued },
+		{ "yg_upstream_open_circuits", "Addresses that the circuit breaker keeps requests from.", read_open },
+	};
+	static const struct reading counters[] = {
+		{ "yg_upstream_failed_total", "Requests that ended without a usable answer.", read_failed },
+		{ "yg_upstream_retried_total", "Requests sent again.", read_retried },
+		{ "yg_upstream_unrepeated_total", "Requests not sent again: over the budget.", read_unrepeated },
+		{ "yg_upstream_timed_out_total", "Requests that met their deadline.", read_timed_out },
+		{ "yg_upstream_circuits_opened_total", "Times that the circuit breaker opened.", read_opened },
+		{ "yg_upstream_ejected_total", "Times that an address was worse than its neighbours.", read_ejected },
+	};
+	static const struct {
+		struct str priority;
+		metrics_read *read;
+	} shed[] = { { STR("critical"), read_shed_critical }, { STR("normal"), read_shed_normal },
+		{ STR("low"), read_shed_low } };
+	struct metric_label l[3] = { { "upstream", service }, { "lane", lane }, { "priority", STR_NONE } };
+	for (unsigned i = 0; i < ARRAY_LEN(gauges); i++)
+		metrics_gauge_fn(m, gauges[i].name, gauges[i].help, l, 2, gauges[i].read, u);
+	for (unsigned i = 0; i < ARRAY_LEN(counters); i++)
+		metrics_counter_fn(m, counters[i].name, counters[i].help, l, 2, counters[i].read, u);
+	for (unsigned i = 0; i < ARRAY_LEN(shed); i++) {
+		l[2].value = shed[i].priority;
+		metrics_counter_fn(
+		    m, "yg_upstream_shed_total", "Requests turned away: too much to do.", l, 3, shed[i].read, u);
+	}
 }
 
 static enum err parse_entry(struct entry *e, struct str text)
@@ -154,6 +221,7 @@ struct upstream *upstreams_exclusive(struct upstreams *u, struct str service)
 		.address_count = e->address_count,
 		.connections = EXCLUSIVE_CONNECTIONS,
 		.pipeline_max = 1,
+		.fixed = true,
 		.queue_max = EXCLUSIVE_QUEUE_MAX,
 		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
 	};

@@ -1,7 +1,7 @@
 /* Who is asking: names of kinds, scopes, units, and what characters the parts may have. */
 #include "common/auth/principal.h"
 
-enum { PART_BYTES_MAX = 128, SCOPES_BYTES_MAX = 1024 };
+enum { PART_BYTES_MAX = 128, SCOPES_BYTES_MAX = 1024, THUMBPRINT_BYTES = 43, CERTIFICATES_BYTES_MAX = 8 * 44 };
 
 static const struct str kinds[] = {
 	[PRINCIPAL_ANONYMOUS] = { "anonymous", 9 },
@@ -64,8 +64,18 @@ static bool is_scopes(struct str s)
 	return true;
 }
 
+/* Thumbprints are base64url of SHA-256, so two never run together. */
+static bool is_thumbprints(struct str s)
+{
+	struct str rest = s, one;
+	if (s.n > CERTIFICATES_BYTES_MAX) return false;
+	while (s.n && str_cut(&rest, ' ', &one))
+		if (one.n != THUMBPRINT_BYTES || !is_part(one)) return false;
+	return true;
+}
+
 bool principal_is_valid(const struct principal *p)
 {
 	return (size_t)p->kind < ARRAY_LEN(kinds) && is_part(p->subject) && is_part(p->organization) &&
-	       is_part(p->session) && is_part(p->client) && is_scopes(p->scopes);
+	       is_part(p->session) && is_part(p->client) && is_scopes(p->scopes) && is_thumbprints(p->certificates);
 }

@@ -14,6 +14,8 @@ struct principal {
 	struct str scopes; /* space-separated */
 	struct str session; /* uuid of the login session, or the key's id */
 	struct str client; /* client_id of the application */
+	struct str
+	    certificates; /* RFC 8705: thumbprints of the client certificates that the credential is bound to, space-separated; absent: to none */
 	int64_t expires_s; /* of the credential */
 };
 

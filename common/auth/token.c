@@ -66,6 +66,12 @@ static struct str write_claims(
 	put_optional(&w, "sid", p->session);
 	json_put_member_str(&w, "kind", principal_kind_name(p->kind));
 	put_optional(&w, "org", p->organization);
+	if (p->certificates.n) {
+		json_put_key(&w, STR("cnf"));
+		json_begin_object(&w);
+		json_put_member_str(&w, "x5t#S256", p->certificates);
+		json_end_object(&w);
+	}
 	json_end_object(&w);
 	return finish(a, &b);
 }
@@ -166,6 +172,16 @@ static bool read_string(const struct json *claims, const char *name, bool requir
 	return !required || out->n > 0;
 }
 
+/* RFC 7800: a confirmation of a kind that we do not know must not be passed over. */
+static bool read_confirmation(const struct json *claims, struct str *out)
+{
+	const struct json *cnf = json_get(claims, STR("cnf"));
+	*out = STR_NONE;
+	if (!cnf) return true;
+	return json_type(cnf) == JSON_OBJECT && json_count(cnf) == 1 && read_string(cnf, "x5t#S256", true, out) &&
+	       str_index(*out, ' ') < 0;
+}
+
 static enum err check_times(const struct json *claims, int64_t now_s, int64_t *expires_s)
 {
 	int64_t issued_s, not_before_s;
@@ -187,6 +203,7 @@ static enum err read_claims(
 	    !read_string(claims, "scope", false, &out->scopes) || !read_string(claims, "sid", false, &out->session) ||
 	    !read_string(claims, "org", false, &out->organization))
 		return ERR_TOKEN_INVALID;
+	if (!read_confirmation(claims, &out->certificates)) return ERR_TOKEN_INVALID;
 	if (!principal_kind_parse(kind, &out->kind) || !is_token_holder(out)) return ERR_TOKEN_INVALID;
 	return check_times(claims, now_s, &out->expires_s);
 }

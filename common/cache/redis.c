@@ -1,5 +1,5 @@
 /* The Redis client's life: connect, greet, send, time out, lose, wait, connect again. Replies are parsed in redis_reader.c,
- * subscriptions are in redis_subscribe.c. Invariant: a command is in exactly one of the lists sent, ready and spare. */
+ * scripts are in redis_script.c, subscriptions in redis_subscribe.c. Invariant: a command is in exactly one of the lists sent, ready and spare. */
 #include "common/cache/redis_link.h"
 
 #include <stdlib.h>
@@ -40,6 +40,8 @@ static void command_send(struct redis *r, redis_done *done, void *arg)
 	c->done = done;
 	c->arg = arg;
 	c->reply = NULL;
+	c->script = NULL;
+	c->args = NULL;
 	c->deadline_ms = loop_now_ms(r->loop) + r->config.command_timeout_ms;
 	if (r->state == REDIS_UP && list_empty(&r->sent)) timer_start(r->timer, r->config.command_timeout_ms, 0);
 	list_push(&r->sent, &c->link);
@@ -86,6 +88,11 @@ enum err redis_send(struct redis *r, const struct str *args, unsigned count, red
 	if (r->waiting >= r->config.queue_max || !redis_write_command(r, args, count)) return ERR_BUSY;
 	command_send(r, done, arg);
 	return ERR_NONE;
+}
+
+struct redis_command *redis_last_command(struct redis *r)
+{
+	return CONTAINER_OF(r->sent.prev, struct redis_command, link);
 }
 
 static void on_flush(struct loop_task *task)

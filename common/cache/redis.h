@@ -46,6 +46,14 @@ bool redis_connected(const struct redis *r);
  */
 MUST_USE enum err redis_send(struct redis *r, const struct str *args, unsigned count, redis_done *done, void *arg);
 /**
+ * Runs a Lua script: by its digest once Redis has it, with its text before that, and again with its text when Redis has forgotten it
+ * (restarted, flushed). `source` must live for ever; it is known by its address. `args` are the keys, then the rest. As redis_send.
+ * The arguments of a script are kept for the second try up to REDIS_SCRIPT_KEPT_BYTES_MAX; past that the answer may be NOSCRIPT.
+ */
+enum { REDIS_SCRIPTS_MAX = 8, REDIS_SCRIPT_KEPT_BYTES_MAX = 64 * 1024, REDIS_SCRIPT_ARGS_MAX = 160 };
+MUST_USE enum err redis_run(struct redis *r, struct str source, const struct str *args, unsigned key_count,
+    unsigned count, redis_done *done, void *arg);
+/**
  * Subscribes on a connection of its own, again after each loss. `lost` is told when messages may be missing: after a loss, and when
  * a subscription has begun (what was cached before it may have missed a purge). Both callbacks run from PHASE_RUN. A silent server
  * is found out by a PING every few seconds.

@@ -27,7 +27,21 @@ struct redis_command {
 	int64_t deadline_ms;
 	enum err status;
 	const struct redis_reply *reply;
-	struct arena arena; /* holds the reply */
+	struct arena arena; /* holds the reply, and the arguments of a script */
+	struct redis_script *script; /* NULL: an ordinary command */
+	const struct str *args; /* of a script, to send it again; NULL: not kept */
+	unsigned key_count;
+	unsigned arg_count;
+};
+
+enum { REDIS_SHA_BYTES = 40 };
+
+/** A script that was used on this connection. Its digest is what Redis says it is. */
+struct redis_script {
+	struct str source;
+	char sha[REDIS_SHA_BYTES];
+	bool known; /* sha is set, and Redis had the script when we last heard of it */
+	bool loading;
 };
 
 struct redis_message {
@@ -53,6 +67,8 @@ struct redis {
 	struct loop_task run_task;
 	struct loop_task flush_task;
 	struct loop_task release_task;
+	struct redis_script scripts[REDIS_SCRIPTS_MAX];
+	unsigned script_count;
 	/* Subscriptions only: */
 	struct str channel; /* absent otherwise */
 	void (*on_message)(void *arg, struct str payload);
@@ -71,6 +87,10 @@ void redis_drop(struct redis *r, enum err status, const char *why);
 void redis_greeted(struct redis *r);
 /** Writes the command into the out buffer; false when there is no room. */
 bool redis_write_command(struct redis *r, const struct str *args, unsigned count);
+/** The command that redis_send has just queued. */
+struct redis_command *redis_last_command(struct redis *r);
+/** A reply to a script: true when it is sent once more, with its text. */
+bool redis_script_again(struct redis *r, struct redis_command *c, const struct redis_reply *reply);
 
 /** A parser that builds its replies in the arena of the command they are for. */
 redisReader *redis_reader_new(struct redis *r);

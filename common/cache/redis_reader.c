@@ -94,6 +94,7 @@ static void greet(struct redis *r, const struct redis_reply *reply)
 static void answered(struct redis *r, const struct redis_reply *reply)
 {
 	struct redis_command *c = first_command(r);
+	if (c->script && redis_script_again(r, c, reply)) return;
 	c->reply = reply;
 	c->status = ERR_NONE;
 	r->late = false;

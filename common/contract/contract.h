@@ -18,6 +18,7 @@ enum scheme { SCHEME_TOKEN = 1, SCHEME_SIGNATURE = 2 };
 enum row_scope { ROWS_ALL, ROWS_OWN, ROWS_ORGANIZATION };
 enum lane { LANE_SHARED, LANE_EXCLUSIVE, LANE_REPLICA };
 enum idempotency { IDEMPOTENCY_NONE, IDEMPOTENCY_OPTIONAL, IDEMPOTENCY_REQUIRED };
+enum priority { PRIORITY_NORMAL, PRIORITY_CRITICAL, PRIORITY_LOW };
 enum parameter_in { IN_PATH, IN_QUERY, IN_HEADER };
 
 struct parameter {
@@ -66,11 +67,14 @@ struct operation {
 	bool if_match_required; /* x-if-match */
 	struct str cache_control; /* x-cache.control, literal value of Cache-Control; absent: private, no-store */
 	int64_t cache_ttl_s; /* x-cache.ttl_s; 0: not cached by the gateway */
-	const struct str *cache_tags;
+	bool
+	    collapse_platform; /* x-cache.collapse: one process of the platform asks at a time, not one of each process */
+	const struct str *cache_tags; /* templates: contract_tag */
 	unsigned cache_tag_count;
-	const struct str *purges;
+	const struct str *purges; /* templates too */
 	unsigned purge_count;
-	struct str rate_policy; /* x-rate-policy */
+	struct str rate_policy; /* x-rate-policy; absent: that of the method (policies.h) */
+	enum priority priority; /* x-priority: who is turned away last and first when there is too much */
 	struct str event; /* x-event: type of the outbox event a success writes; absent: none */
 	struct str leaf; /* x-log */
 	const struct json *node; /* the whole operation object, for documents */
@@ -94,7 +98,7 @@ struct contract {
 };
 
 /**
- * Loads `dir`/common.yaml and the contracts of `services` (NULL-terminated; NULL: every *.yaml in dir but common.yaml).
+ * Loads `dir`/common.yaml and the contracts of `services` (NULL-terminated; NULL: every *.yaml in dir but common.yaml and policies.yaml).
  * Everything wrong is written to `report`, one line each (file:line: text), and ERR_CONFIG is returned; nothing half-loaded is given out.
  */
 MUST_USE enum err contract_load(
@@ -137,6 +141,14 @@ MUST_USE enum err contract_bind_parameters(const struct operation *op, struct ar
 
 /** Index into values of the parameter with this bind name, or -1. */
 int contract_parameter_index(const struct operation *op, struct str bind);
+
+/**
+ * A tag of x-cache or x-purges with the values of this request's path in it: "campaign:{id}". UUIDs in lower case. Absent when a value
+ * cannot stand in a tag: what would have it must not be cached. Borrowed from the template, or written to `out`.
+ */
+enum { CONTRACT_TAG_BYTES_MAX = 96 };
+struct str contract_tag(const struct operation *op, struct str template, const struct str *path_values, unsigned count,
+    char out[CONTRACT_TAG_BYTES_MAX]);
 
 /** Reads a form body (application/x-www-form-urlencoded) into a JSON object of strings. ERR_SYNTAX on repeated keys or bad escapes. */
 MUST_USE enum err contract_read_form(struct arena *a, struct str body, const struct json **out);

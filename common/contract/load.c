@@ -172,7 +172,9 @@ static bool list_folder(struct arena *boot, const char *dir, struct file_list *f
 	}
 	for (struct dirent *e; ok && (e = readdir(d));) {
 		struct str name = str_of(e->d_name);
-		if (!str_ends(name, STR(".yaml")) || name.p[0] == '.' || str_eq(name, STR("common.yaml"))) continue;
+		if (!str_ends(name, STR(".yaml")) || name.p[0] == '.' || str_eq(name, STR("common.yaml")) ||
+		    str_eq(name, STR("policies.yaml")))
+			continue;
 		ok = list_file(boot, dir, name, files, report);
 	}
 	closedir(d);

@@ -69,6 +69,9 @@ void load_responses(struct loader *l, const struct document *in, struct operatio
 /* load_policy.c: security and x- keys */
 void load_policy(struct loader *l, const struct document *in, struct operation *op);
 void load_check_policy(struct loader *l, const struct document *in, const struct operation *op);
+/* tags.c */
+void load_check_tags(struct loader *l, const struct document *in, const struct operation *op, const char *key,
+    const struct str *tags, unsigned count);
 void load_problems(struct loader *l, const struct document *in);
 
 /* load_profile.c */

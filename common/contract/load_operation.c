@@ -65,7 +65,7 @@ static void load_operation(struct loader *l, const struct document *in, const st
 	static const char *const keys[] = { "operationId", "summary", "description", "tags", "parameters",
 		"requestBody", "responses", "security", "deprecated", "x-access", "x-rows", "x-lane", "x-idempotency",
 		"x-page", "x-cache", "x-purges", "x-rate-policy", "x-body-bytes-max", "x-event", "x-log", "x-if-match",
-		NULL };
+		"x-priority", NULL };
 	struct operation *op = &l->operations[l->operation_count];
 	load_check_keys(l, in, node, "operation", keys);
 	if (json_type(node) != JSON_OBJECT) return;

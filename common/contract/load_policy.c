@@ -66,10 +66,11 @@ static void load_security(struct loader *l, const struct document *in, struct op
 
 static void load_cache(struct loader *l, const struct document *in, struct operation *op)
 {
-	static const char *const keys[] = { "control", "ttl_s", "tags", NULL };
+	static const char *const keys[] = { "control", "ttl_s", "tags", "collapse", NULL };
 	const struct json *cache = load_member(l, in, op->node, "x-cache", JSON_OBJECT, false);
 	const struct json *purges = load_member(l, in, op->node, "x-purges", JSON_ARRAY, false);
 	if (purges) op->purges = load_strings(l, in, purges, &op->purge_count);
+	load_check_tags(l, in, op, "x-purges", op->purges, op->purge_count);
 	if (!cache) return;
 	load_check_keys(l, in, cache, "x-cache", keys);
 	if (!str_eq(op->method, STR("GET"))) load_fault(l, in->root, cache, "x-cache is for GET only");
@@ -78,6 +79,11 @@ static void load_cache(struct loader *l, const struct document *in, struct opera
 	const struct json *ttl = json_get(cache, STR("ttl_s"));
 	if (control) op->cache_control = json_string(control);
 	if (tags) op->cache_tags = load_strings(l, in, tags, &op->cache_tag_count);
+	load_check_tags(l, in, op, "x-cache", op->cache_tags, op->cache_tag_count);
+	const struct json *collapse = load_member(l, in, cache, "collapse", JSON_STRING, false);
+	op->collapse_platform = collapse && str_eq(json_string(collapse), STR("platform"));
+	if (collapse && !op->collapse_platform && !str_eq(json_string(collapse), STR("process")))
+		load_fault(l, in->root, collapse, "collapse must be process or platform");
 	if (ttl && (!json_int64(ttl, &op->cache_ttl_s) || op->cache_ttl_s < 0 || op->cache_ttl_s > CACHE_TTL_MOST_S))
 		load_fault(l, in->root, cache, "ttl_s must be 0 to %d", CACHE_TTL_MOST_S);
 }
@@ -99,11 +105,14 @@ void load_policy(struct loader *l, const struct document *in, struct operation *
 	static const struct choice idempotencies[] = { { "required", IDEMPOTENCY_REQUIRED },
 		{ "optional", IDEMPOTENCY_OPTIONAL }, { NULL, 0 } };
 	static const struct choice if_match[] = { { "required", 1 }, { NULL, 0 } };
+	static const struct choice priorities[] = { { "critical", PRIORITY_CRITICAL }, { "normal", PRIORITY_NORMAL },
+		{ "low", PRIORITY_LOW }, { NULL, 0 } };
 	load_security(l, in, op);
 	op->rows = (enum row_scope)choose(l, in, op, "x-rows", rows, ROWS_ALL);
 	op->lane = (enum lane)choose(l, in, op, "x-lane", lanes, LANE_SHARED);
 	op->idempotency = (enum idempotency)choose(l, in, op, "x-idempotency", idempotencies, IDEMPOTENCY_NONE);
 	op->if_match_required = choose(l, in, op, "x-if-match", if_match, 0) != 0;
+	op->priority = (enum priority)choose(l, in, op, "x-priority", priorities, PRIORITY_NORMAL);
 	const struct json *page = load_member(l, in, op->node, "x-page", JSON_BOOL, false);
 	op->list = page && json_bool(page);
 	op->rate_policy = text_of(l, in, op, "x-rate-policy");

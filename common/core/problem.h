@@ -31,6 +31,8 @@ struct problem {
 	struct str detail; /* for people, never from the database or another's secret */
 	struct violation *violations;
 	int retry_after_s; /* 0: no Retry-After */
+	const struct str *violated_policies; /* of quota-exceeded */
+	unsigned violated_count;
 };
 
 void violations_init(struct violations *v, struct arena *a);

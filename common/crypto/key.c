@@ -27,7 +27,7 @@ static bool find_alg(const EVP_PKEY *pkey, enum signature_alg *out)
 	if (EVP_PKEY_is_a(pkey, "RSA")) {
 		int bits = EVP_PKEY_get_bits(pkey);
 		*out = ALG_RS256;
-		return bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX;
+		return bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX && !key_has_weak_primes(pkey);
 	}
 	if (EVP_PKEY_is_a(pkey, "EC")) {
 		*out = ALG_ES256;

@@ -18,5 +18,7 @@ enum { RSA_BITS_MIN = 2048, RSA_BITS_MAX = 8192 };
 
 /** Checks that it is a key we use and sound; takes pkey in any case. Fails: ERR_CRYPTO. */
 MUST_USE enum err key_adopt(EVP_PKEY *pkey, bool is_private, struct key **out);
+/** True for an RSA modulus that gives its factors away. */
+bool key_has_weak_primes(const EVP_PKEY *rsa);
 
 #endif

@@ -4,6 +4,9 @@
 #include "common/http/connection.h"
 #include "common/http/problem.h"
 
+/* From this size on a body is not gathered with other answers of the turn. */
+enum { REFERENCE_BYTES = 32 * 1024 };
+
 /* Fields that this file writes itself; the owner's Date and Server are kept when given (a proxy passes them on). */
 enum own { OWN_NOT, OWN_FRAMING, OWN_LENGTH, OWN_DATE, OWN_SERVER };
 
@@ -47,14 +50,14 @@ static void put_field(struct buf *out, struct str name, struct str value)
 	BUF_LIT(out, "\r\n");
 }
 
-static void put_status(struct buf *out, int status)
+static void put_status(struct buf *out, int status, struct str reason)
 {
 	char line[] = "HTTP/1.1 000 ";
 	line[9] = (char)('0' + status / 100);
 	line[10] = (char)('0' + status / 10 % 10);
 	line[11] = (char)('0' + status % 10);
 	buf_append(out, line, 13);
-	buf_str(out, http_reason(status));
+	buf_str(out, reason.p && is_clean(reason) ? reason : http_reason(status));
 	BUF_LIT(out, "\r\n");
 }
 
@@ -78,9 +81,12 @@ void answer_write(struct buf *out, struct exchange *e, const struct http_respons
 {
 	bool bodiless = r->status == 204 || r->status == 304;
 	/* A process of ours that names its calls knows the time and who answers. */
-	bool has_date = e->call.p != NULL, has_server = has_date, has_length = bodiless;
+	bool has_date = e->call.p != NULL || (r->lines_have & HTTP_LINES_DATE) != 0;
+	bool has_server = e->call.p != NULL || (r->lines_have & HTTP_LINES_SERVER) != 0;
+	bool has_length = bodiless || (r->lines_have & HTTP_LINES_LENGTH) != 0;
 	size_t before = out->n;
-	put_status(out, r->status);
+	put_status(out, r->status, r->reason);
+	buf_str(out, r->lines);
 	if (r->content_type.n) put_field(out, STR("Content-Type"), r->content_type);
 	put_fields(out, r, e->x.head, &has_date, &has_server, &has_length);
 	if (!has_date) {
@@ -101,8 +107,44 @@ void answer_write(struct buf *out, struct exchange *e, const struct http_respons
 		BUF_LIT(out, "Connection: keep-alive\r\n");
 	}
 	BUF_LIT(out, "\r\n");
-	if (!bodiless && !e->x.head) buf_str(out, r->body);
 	e->answer_bytes = out->n - before;
+}
+
+static void borrow_out(struct connection *c)
+{
+	struct http_server *s = c->server;
+	if (!c->out.p && s->spare_buffer_count) c->out = s->spare_buffers[--s->spare_buffer_count];
+}
+
+static struct str body_to_send(const struct exchange *e, const struct http_response *r)
+{
+	bool bodiless = r->status == 204 || r->status == 304 || e->x.head;
+	return bodiless ? STR_NONE : r->body;
+}
+
+/* A big body is not copied first: the kernel gets it from where it lies. Only what it does not take at once is kept. */
+static enum err write_by_reference(struct connection *c, struct str body)
+{
+	struct str parts[] = { buf_view(&c->out), body };
+	enum err e = stream_write(c->stream, parts, ARRAY_LEN(parts));
+	c->out.n = 0;
+	return e;
+}
+
+static void write_answer(struct connection *c, struct exchange *e, const struct http_response *r)
+{
+	struct str body = body_to_send(e, r);
+	enum err failure = ERR_NONE;
+	borrow_out(c);
+	answer_write(&c->out, e, r, server_date(c->server));
+	e->answer_bytes += body.n;
+	if (body.n >= REFERENCE_BYTES && buf_ok(&c->out)) {
+		failure = write_by_reference(c, body);
+	} else {
+		buf_str(&c->out, body);
+		if (c->out.n > PENDING_FLUSH_BYTES && buf_ok(&c->out)) failure = stream_write_buf(c->stream, &c->out);
+	}
+	if (failure) c->out.overflow = true;
 }
 
 /* Moves answers that waited for this turn of theirs. */
@@ -118,12 +160,6 @@ static void promote(struct connection *c)
 		list_push(&c->leaving, &e->link);
 		if (e->close) c->closing = true;
 	}
-}
-
-static void borrow_out(struct connection *c)
-{
-	struct http_server *s = c->server;
-	if (!c->out.p && s->spare_buffer_count) c->out = s->spare_buffers[--s->spare_buffer_count];
 }
 
 void http_respond(struct http_exchange *x, const struct http_response *r)
@@ -145,17 +181,33 @@ void http_respond(struct http_exchange *x, const struct http_response *r)
 	}
 	if (e->close) c->input_over = true;
 	if (!may_leave) {
+		struct str body = body_to_send(e, r);
 		answer_write(&e->held, e, r, server_date(s));
+		buf_str(&e->held, body);
+		e->answer_bytes += body.n;
 		return;
 	}
-	borrow_out(c);
-	answer_write(&c->out, e, r, server_date(s));
-	if (c->out.n > PENDING_FLUSH_BYTES && buf_ok(&c->out) && stream_write_buf(c->stream, &c->out))
-		c->out.overflow = true;
+	write_answer(c, e, r);
 	list_remove(&e->link);
 	list_push(&c->leaving, &e->link);
 	if (e->close) c->closing = true;
 	promote(c);
+}
+
+void http_respond_interim(struct http_exchange *x, int status, struct http_fields fields)
+{
+	struct exchange *e = CONTAINER_OF(x, struct exchange, x);
+	struct connection *c = e->connection;
+	CHECK(status >= 100 && status < 200 && status != 101);
+	if (!e->dispatched || e->answered || !c->stream || c->closing || e->intake.http_1_0) return;
+	if (c->owed.next != &e->link) return;
+	borrow_out(c);
+	put_status(&c->out, status, STR_NONE);
+	for (unsigned i = 0; i < fields.count; i++)
+		if (own_field(fields.items[i].name) == OWN_NOT)
+			put_field(&c->out, fields.items[i].name, fields.items[i].value);
+	BUF_LIT(&c->out, "\r\n");
+	loop_push(c->server->loop, PHASE_CLIENT, &c->flush);
 }
 
 static void respond_problem(struct http_exchange *x, enum err why)

@@ -1,11 +1,13 @@
 /* The life of one call: made from recycled memory, waiting or on a connection, given back to its caller exactly once. */
 #include <stdlib.h>
 
+#include "common/core/id.h"
 #include "common/http/upstream.h"
 
 enum {
 	BRIDGE_MS = 2000, /* how long calls wait for a service that is restarting */
 	TRIES_MAX = 3,
+	REST_MS = 25, /* before a repetition, at most; twice as much each time */
 	SPARE_CALLS_MAX = 512,
 	CALL_FIRST_BYTES = 4096,
 	REQUEST_BYTES_MAX = 64 * 1024 * 1024,
@@ -65,7 +67,7 @@ void call_forget(struct upstream_call *call)
 	*call = (struct upstream_call){
 		.arena = call->arena, .request = call->request, .raw = call->raw, .body = call->body
 	};
-	list_push(&u->spare, &call->link);
+	list_push(u->spare.next, &call->link); /* to the front: the one used last is in the cache */
 	u->spare_count++;
 }
 
@@ -77,6 +79,7 @@ void call_finish(struct upstream_call *call, enum err status)
 		return;
 	}
 	if (status) u->stats.failed++;
+	call->base = NULL;
 	call->state = CALL_DONE;
 	call->status = status;
 	call->channel = NULL;
@@ -105,8 +108,27 @@ void call_wait(struct upstream_call *call)
 	call->wait_until_ms = loop_now_ms(u->loop) + BRIDGE_MS;
 	if (call->wait_until_ms > call->deadline_ms) call->wait_until_ms = call->deadline_ms;
 	if (call->wait_until_ms < u->next_deadline_ms) u->next_deadline_ms = call->wait_until_ms;
-	list_push(&u->waiting, &call->link);
-	u->waiting_count++;
+	waiting_push(u, call);
+}
+
+/* A repetition comes a moment later, at a time of its own, and only within the budget: an outage is not made worse by us. */
+static void rest(struct upstream_call *call)
+{
+	struct upstream *u = call->upstream;
+	int64_t now_ms = loop_now_ms(u->loop);
+	uint8_t jitter;
+	if (!retry_budget_take(&u->budget, now_ms)) {
+		u->stats.unrepeated++;
+		call_finish(call, ERR_SAFE_RETRY_LATER);
+		return;
+	}
+	id_random(&jitter, sizeof jitter);
+	u->stats.retried++;
+	call->state = CALL_RESTING;
+	call->channel = NULL;
+	call->wait_until_ms = now_ms + (REST_MS * (int64_t)jitter / 256 << call->tries);
+	if (call->wait_until_ms > call->deadline_ms) call->wait_until_ms = call->deadline_ms;
+	if (call->wait_until_ms < u->next_deadline_ms) u->next_deadline_ms = call->wait_until_ms;
 }
 
 void call_return(struct upstream_call *call, bool processed)
@@ -125,8 +147,12 @@ void call_return(struct upstream_call *call, bool processed)
 		call_finish(call, ERR_CLOSED);
 		return;
 	}
-	if (call->tries >= TRIES_MAX || u->waiting_count >= u->config.queue_max || !upstream_has_hope(u)) {
+	if (call->tries >= TRIES_MAX || u->waiting.count >= u->config.queue_max || !upstream_has_hope(u)) {
 		call_finish(call, ERR_SAFE_RETRY_LATER);
+		return;
+	}
+	if (call->tries && processed) {
+		rest(call);
 		return;
 	}
 	if (call->tries) u->stats.retried++;
@@ -154,6 +180,7 @@ static void leave_ghost(struct upstream_call *call)
 	struct upstream_call *ghost = call_new(call->upstream);
 	ghost->channel = call->channel;
 	ghost->state = CALL_SENT;
+	ghost->ghost = true;
 	ghost->deadline_ms = call->deadline_ms;
 	ghost->head_request = call->head_request;
 	memcpy(ghost->id, call->id, sizeof ghost->id);
@@ -167,10 +194,15 @@ static void expire(struct upstream_call *call, int64_t now_ms)
 {
 	struct upstream *u = call->upstream;
 	if (call->state == CALL_DONE || !call->done) return;
+	if (call->state == CALL_RESTING && now_ms < call->deadline_ms) {
+		if (now_ms < call->wait_until_ms) return;
+		call_wait(call);
+		loop_push(u->loop, PHASE_UPSTREAM, &u->send_task);
+		return;
+	}
 	if (call->state == CALL_WAITING) {
 		if (now_ms < call->wait_until_ms) return;
-		list_remove(&call->link);
-		u->waiting_count--;
+		waiting_remove(u, call);
 		call_finish(call, now_ms >= call->deadline_ms ? ERR_TIMEOUT : ERR_SAFE_RETRY_LATER);
 		return;
 	}
@@ -178,7 +210,8 @@ static void expire(struct upstream_call *call, int64_t now_ms)
 	u->stats.timed_out++;
 	if (call->state == CALL_UNSENT) {
 		channel_withdraw(call);
-	} else {
+	} else if (call->state == CALL_SENT) {
+		call_note(call, OUTCOME_FAILED);
 		leave_ghost(call);
 	}
 	call_finish(call, ERR_TIMEOUT);
@@ -187,7 +220,7 @@ static void expire(struct upstream_call *call, int64_t now_ms)
 static int64_t due_ms(const struct upstream_call *call)
 {
 	if (call->state == CALL_DONE || !call->done) return INT64_MAX;
-	return call->state == CALL_WAITING ? call->wait_until_ms : call->deadline_ms;
+	return call->state == CALL_WAITING || call->state == CALL_RESTING ? call->wait_until_ms : call->deadline_ms;
 }
 
 void calls_check_deadlines(struct upstream *u, int64_t now_ms)
@@ -209,6 +242,7 @@ void upstream_cancel(struct upstream_call *call)
 	struct upstream *u = call->upstream;
 	if (!call->done) return; /* inside its own `done` */
 	call->done = NULL;
+	call->base = NULL;
 	switch (call->state) {
 	case CALL_SENT:
 		return; /* its place on the connection stays taken */
@@ -216,8 +250,9 @@ void upstream_cancel(struct upstream_call *call)
 		channel_withdraw(call);
 		break;
 	case CALL_WAITING:
-		u->waiting_count--;
-		list_remove(&call->link);
+		waiting_remove(u, call);
+		break;
+	case CALL_RESTING:
 		break;
 	case CALL_DONE:
 		list_remove(&call->link);

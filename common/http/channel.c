@@ -45,11 +45,33 @@ static void back_off(struct upstream_address *a)
 	if (ms > BACKOFF_MAX_MS) ms = BACKOFF_MAX_MS;
 	/* Trying a Unix socket costs a system call and hurts nobody: a service that is back is found at once. */
 	if (str_starts(a->text, STR("unix:")) && ms > BACKOFF_LOCAL_MS) ms = BACKOFF_LOCAL_MS;
-	if (!list_empty(&a->upstream->waiting) && ms > BACKOFF_WANTED_MS) ms = BACKOFF_WANTED_MS;
+	if (a->upstream->waiting.count && ms > BACKOFF_WANTED_MS) ms = BACKOFF_WANTED_MS;
 	uint8_t jitter;
 	id_random(&jitter, sizeof jitter);
 	a->failures++;
 	a->retry_at_ms = loop_now_ms(a->upstream->loop) + ms / 2 + ms * jitter / 512;
+}
+
+/* Calls that were on their way share one fate: it counts as one failure, or a restart would look like an outage. */
+static void note_break(struct channel *ch, bool processed)
+{
+	bool told = false;
+	for (struct list *i = ch->sent.next; i != &ch->sent; i = i->next) {
+		struct upstream_call *call = CONTAINER_OF(i, struct upstream_call, link);
+		if (call->ghost || call->probe) continue;
+		if (processed && (!told || call->trial))
+			address_note(ch->address, call->trial, OUTCOME_FAILED);
+		else
+			health_release(&ch->address->health, call->trial);
+		call->trial = false;
+		told = true;
+	}
+}
+
+/* Did the answer to this one begin? Until its head tells whose it is, it is taken for the oldest's. */
+static bool has_begun(const struct channel *ch, const struct upstream_call *call)
+{
+	return call == ch->reading || call->raw.n > 0;
 }
 
 static void return_all(struct channel *ch, bool processed)
@@ -57,15 +79,23 @@ static void return_all(struct channel *ch, bool processed)
 	struct list sent, unsent;
 	list_init(&sent);
 	list_init(&unsent);
+	note_break(ch, processed);
 	/* Off the channel first: the pool may hand calls to other channels while we go on. */
 	for (struct list *i; (i = list_shift(&ch->sent));) list_push(&sent, i);
 	for (struct list *i; (i = list_shift(&ch->unsent));) list_push(&unsent, i);
 	ch->address->in_flight -= ch->in_flight;
 	ch->in_flight = ch->unsent_count = 0;
-	for (struct list *i; (i = list_shift(&sent));)
-		call_return(CONTAINER_OF(i, struct upstream_call, link), processed);
-	for (struct list *i; (i = list_shift(&unsent));)
-		call_return(CONTAINER_OF(i, struct upstream_call, link), false);
+	for (struct list *i; (i = list_shift(&sent));) {
+		struct upstream_call *call = CONTAINER_OF(i, struct upstream_call, link);
+		if (has_begun(ch, call)) call->safe = false; /* half an answer is one: never asked for again */
+		call_return(call, processed || has_begun(ch, call));
+	}
+	for (struct list *i; (i = list_shift(&unsent));) {
+		struct upstream_call *call = CONTAINER_OF(i, struct upstream_call, link);
+		health_release(&ch->address->health, call->trial);
+		call->trial = false;
+		call_return(call, false);
+	}
 }
 
 void channel_break(struct channel *ch)
@@ -85,9 +115,17 @@ void channel_break(struct channel *ch)
 	return_all(ch, processed);
 }
 
+static enum call_outcome outcome_of(const struct upstream_call *call, enum err status)
+{
+	int s = call->reply.status;
+	if (status) return OUTCOME_FAILED;
+	return s == 500 || (s >= 502 && s <= 504) ? OUTCOME_BAD : OUTCOME_WELL;
+}
+
 /* Takes a call that has its answer off the channel. */
 static void complete(struct channel *ch, struct upstream_call *call, enum err status)
 {
+	call_note(call, outcome_of(call, status));
 	list_remove(&call->link);
 	ch->in_flight--;
 	ch->address->in_flight--;
@@ -132,7 +170,7 @@ static void on_data(void *arg, struct str bytes)
 			return;
 		}
 	}
-	if (!list_empty(&u->waiting)) loop_push(u->loop, PHASE_UPSTREAM, &u->send_task);
+	if (u->waiting.count) loop_push(u->loop, PHASE_UPSTREAM, &u->send_task);
 }
 
 static void on_end(void *arg)
@@ -162,9 +200,10 @@ static void on_connected(void *arg, enum err status)
 	struct channel *ch = arg;
 	if (!ch->address || ch->state != CHANNEL_CONNECTING || status) return; /* on_closed follows */
 	struct upstream *u = ch->address->upstream;
+	if (!upstream_usable(u)) admission_back(u);
 	ch->state = CHANNEL_UP;
 	ch->address->last_well_ms = loop_now_ms(u->loop);
-	if (!list_empty(&u->waiting)) loop_push(u->loop, PHASE_UPSTREAM, &u->send_task);
+	if (u->waiting.count) loop_push(u->loop, PHASE_UPSTREAM, &u->send_task);
 }
 
 void channel_connect(struct channel *ch)
@@ -199,6 +238,8 @@ void channel_withdraw(struct upstream_call *call)
 	struct channel *ch = call->channel;
 	CHECK(call->state == CALL_UNSENT);
 	list_remove(&call->link);
+	health_release(&ch->address->health, call->trial);
+	call->trial = false;
 	ch->unsent_count--;
 	ch->in_flight--;
 	ch->address->in_flight--;

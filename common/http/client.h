@@ -10,12 +10,23 @@ struct upstream_call;
 
 struct http_reply {
 	int status;
+	struct str reason;
 	struct http_fields fields; /* borrowed until done returns */
 	struct str body;
 };
 
 /** status ERR_NONE: reply is set. ERR_SAFE_RETRY_LATER: not sent, or safe and failed on every try. ERR_TIMEOUT. ERR_BAD_UPSTREAM: broken answer. ERR_CLOSED: sent, connection lost, not safe to repeat. */
 typedef void upstream_done(void *arg, enum err status, const struct http_reply *reply);
+
+/** Who is turned away last and first when there is more to do than the service can. */
+enum call_priority { CALL_NORMAL, CALL_CRITICAL, CALL_LOW, CALL_PRIORITIES };
+
+struct latency_base;
+struct call_kind {
+	enum call_priority priority;
+	struct latency_base *
+	    base; /* of the operation (capacity.h); NULL: not measured. Must live until the call ends or is cancelled */
+};
 
 struct upstream_config {
 	struct str name;
@@ -27,6 +38,8 @@ struct upstream_config {
 	bool
 	    any_order; /* the peer is a service of ours: each call says CALL_FIELD, and its answer need not wait for those before it */
 	size_t reply_bytes_max; /* default 8 MiB */
+	unsigned in_flight_min; /* the limit of calls in flight adapts to latency, never below this; default 32 */
+	bool fixed; /* it does not adapt: connections × pipeline_max */
 	size_t queue_max; /* waiting for a connection; more fail with ERR_BUSY; default 4096 */
 	int64_t connect_timeout_ms;
 	int64_t health_interval_ms; /* GET health_path on an idle or failed address; 0: passive only */
@@ -44,6 +57,9 @@ void upstream_free(struct upstream *u);
  */
 MUST_USE enum err upstream_send(struct upstream *u, struct str head, struct str body, bool head_request, bool safe,
     int64_t deadline_ms, upstream_done *done, void *arg, struct upstream_call **out);
+/** As upstream_send, which is for normal calls of no kind. Fails also: ERR_REDUCED_CAPACITY, told here or to `done`: too much to do. */
+MUST_USE enum err upstream_send_as(struct upstream *u, struct call_kind kind, struct str head, struct str body,
+    bool head_request, bool safe, int64_t deadline_ms, upstream_done *done, void *arg, struct upstream_call **out);
 /** The caller no longer wants the answer: done will not be called. Neighbours on the connection are not hurt. */
 void upstream_cancel(struct upstream_call *call);
 bool upstream_usable(const struct upstream *u);
@@ -53,6 +69,11 @@ struct upstream_stats {
 	unsigned in_flight;
 	unsigned queued;
 	uint64_t sent, failed, retried, timed_out;
+	unsigned limit; /* of calls in flight, now */
+	unsigned open; /* addresses that the breaker keeps calls from */
+	uint64_t opened, ejected;
+	uint64_t shed[CALL_PRIORITIES];
+	uint64_t unrepeated; /* over the retry budget */
 };
 struct upstream_stats upstream_stats(const struct upstream *u);
 

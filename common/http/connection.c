@@ -331,7 +331,8 @@ static void reject(struct http_server *s, struct stream *stream)
 void connection_accept(void *arg, struct stream *stream)
 {
 	struct http_server *s = arg;
-	if (s->stats.connections >= s->config.connections_max || s->draining) {
+	bool full = s->stats.connections >= s->config.connections_max || (s->draining && !s->retire_at_ms);
+	if (full || (s->config.on_connect && !s->config.on_connect(s->config.arg, stream_peer(stream)))) {
 		reject(s, stream);
 		return;
 	}
@@ -348,6 +349,8 @@ void connection_accept(void *arg, struct stream *stream)
 	buf_init(&c->backlog, STREAM_PENDING_MAX);
 	struct str peer = stream_peer(stream);
 	memcpy(c->peer, peer.p, peer.n < sizeof c->peer - 1 ? peer.n : sizeof c->peer - 1);
+	c->secure = stream_is_tls(stream);
+	c->certificate = stream_take_client(stream);
 	list_push(&s->connections, &c->link);
 	s->stats.connections++;
 	s->stats.accepted++;

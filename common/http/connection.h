@@ -54,11 +54,14 @@ struct connection {
 	bool lingering;
 	bool cut; /* aborted: its pending bytes are as good as gone */
 	bool paused;
+	bool secure;
+	struct tls_client *certificate; /* owned */
 	char peer[48];
 };
 
 enum {
 	SPARE_EXCHANGES_MAX = 512,
+	SPARE_EXCHANGE_BYTES = 4 * 1024,
 	SPARE_BUFFERS_MAX = 64,
 	SPARE_BUFFER_BYTES = 64 * 1024,
 	EXCHANGE_FIRST_BYTES = 4096,
@@ -67,7 +70,8 @@ enum {
 
 struct http_server {
 	struct loop *loop;
-	struct listener *listener;
+	struct listener *listeners[HTTP_LISTENERS_MAX];
+	unsigned listener_count;
 	struct timer *tick;
 	bool ticking;
 	struct http_server_config config;
@@ -82,6 +86,7 @@ struct http_server {
 	int64_t date_s, date_checked_ms;
 	char date[32];
 	bool draining;
+	int64_t retire_at_ms; /* draining: idle connections are left alone until then; 0: they are not */
 	bool freed;
 	void (*drained)(void *arg);
 	void *drained_arg;
@@ -110,7 +115,7 @@ void server_forget(struct connection *c);
 
 struct str server_date(struct http_server *s);
 
-/** Appends a whole answer. */
+/** Appends an answer's head. */
 void answer_write(struct buf *out, struct exchange *e, const struct http_response *r, struct str date);
 /** Lets the owner (or this library) answer what the server itself refuses. */
 void answer_refused(struct exchange *e, enum err why);

@@ -163,7 +163,17 @@ enum err status_line_parse(struct str line, struct status_line *out)
 	return out->status < 100 || (out->status > 599 && out->status != 999) ? ERR_MALFORMED_REQUEST : ERR_NONE;
 }
 
-static int hex_of(char c)
+bool wire_is_token(char c)
+{
+	return is_in(c, IN_TOKEN);
+}
+
+bool wire_is_text(char c)
+{
+	return is_in(c, IN_LINE);
+}
+
+int wire_hex(char c)
 {
 	if (c >= '0' && c <= '9') return c - '0';
 	c |= 0x20;
@@ -175,7 +185,7 @@ static bool is_encoded(struct str s, unsigned class)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		if (is_in(s.p[i], class)) continue;
-		if (s.p[i] != '%' || i + 2 >= s.n || hex_of(s.p[i + 1]) < 0 || hex_of(s.p[i + 2]) < 0) return false;
+		if (s.p[i] != '%' || i + 2 >= s.n || wire_hex(s.p[i + 1]) < 0 || wire_hex(s.p[i + 2]) < 0) return false;
 		if (s.p[i + 1] == '0' && s.p[i + 2] == '0') return false;
 		i += 2;
 	}
@@ -237,7 +247,9 @@ enum err target_parse(struct str method, struct str text, struct target *out)
 
 static enum err parse_length(struct str value, struct framing *f)
 {
-	if (f->has_length || value.n == 0 || value.n > 18 || !str_to_u64(value, &f->length))
+	/* A leading zero is octal to some. */
+	if (f->has_length || value.n == 0 || value.n > 18 || (value.n > 1 && value.p[0] == '0') ||
+	    !str_to_u64(value, &f->length))
 		return ERR_MALFORMED_REQUEST;
 	f->has_length = true;
 	return ERR_NONE;

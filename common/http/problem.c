@@ -22,6 +22,21 @@ static void put_joined(struct json_writer *w, const char *key, struct str prefix
 	json_put_member_str(w, key, str_span(text, prefix.n + n));
 }
 
+/* Two problems have types that clients of any API know (IANA's registry of HTTP problem types). */
+static struct str type_prefix(enum err e)
+{
+	bool registered = e == ERR_QUOTA_EXCEEDED || e == ERR_REDUCED_CAPACITY;
+	return registered ? STR("https://iana.org/assignments/http-problem-types#") : STR("/problems/");
+}
+
+static void put_violated_policies(struct json_writer *w, const struct problem *p)
+{
+	json_put_key(w, STR("violated-policies"));
+	json_begin_array(w);
+	for (unsigned i = 0; i < p->violated_count; i++) json_put_str(w, p->violated_policies[i]);
+	json_end_array(w);
+}
+
 static void put_violation(struct json_writer *w, const struct violation *v, enum language language)
 {
 	json_begin_object(w);
@@ -42,7 +57,7 @@ void problem_write(struct buf *out, const struct problem *p, enum language langu
 	struct str title = p->title[language].p ? p->title[language] : err_info(p->err)->title[language];
 	json_write_init(&w, out);
 	json_begin_object(&w);
-	put_joined(&w, "type", STR("/problems/"), slug);
+	put_joined(&w, "type", p->slug.p ? STR("/problems/") : type_prefix(p->err), slug);
 	json_put_member_str(&w, "title", title);
 	json_put_member_i64(&w, "status", problem_status(p));
 	if (p->detail.p) json_put_member_str(&w, "detail", p->detail);
@@ -54,6 +69,7 @@ void problem_write(struct buf *out, const struct problem *p, enum language langu
 		for (const struct violation *v = p->violations; v; v = v->next) put_violation(&w, v, language);
 		json_end_array(&w);
 	}
+	if (p->violated_count) put_violated_policies(&w, p);
 	if (request_id.p) json_put_member_str(&w, "trace_id", request_id);
 	json_end_object(&w);
 }

@@ -2,6 +2,8 @@
  * once, into the memory of its call, because the answer goes out later than the read (client.h). */
 #include "common/http/upstream.h"
 
+/* "HTTP/1.1 200 " */
+enum { REASON_AT = 13 };
 enum { REPLY_HEAD_BYTES_MAX = 32 * 1024, REPLY_FIELDS_MAX = 128, INTERIM_MAX = 8 };
 
 void reply_begin(struct channel *ch)
@@ -35,6 +37,7 @@ static enum reply_step finish_head(struct channel *ch, struct upstream_call *cal
 	if (ch->line.status < 200) {
 		/* 100, 102, 103 are not for us; 101 was never asked for. */
 		if (ch->line.status == 101 || ++ch->interim > INTERIM_MAX) return REPLY_BROKEN;
+		if (call->interim) call->interim(call->arg, ch->line.status, call->reply.fields);
 		arena_reset(&call->arena);
 		buf_reset(&call->raw);
 		reply_begin(ch);
@@ -59,16 +62,46 @@ static enum reply_step finish_head(struct channel *ch, struct upstream_call *cal
 	return REPLY_MORE;
 }
 
+/* A coding that is not chunked, alone. */
+static bool has_unknown_coding(struct http_fields f)
+{
+	struct str coding = http_get(f, STR("transfer-encoding")), part;
+	if (!coding.p || http_count(f, STR("transfer-encoding")) > 1 || http_get(f, STR("content-length")).p)
+		return false;
+	while (str_cut(&coding, ',', &part)) {
+		part = str_trim(part);
+		if (part.n >= 7 && str_eq_ci(str_span(part.p, 7), STR("chunked"))) return false;
+	}
+	return true;
+}
+
+static bool parse_framing(struct channel *ch, const struct upstream_call *call)
+{
+	if (!call->any_coding || ch->line.http_1_0 || !has_unknown_coding(call->reply.fields))
+		return framing_parse(call->reply.fields, ch->line.http_1_0, &ch->framing) == ERR_NONE;
+	ch->framing = (struct framing){ 0 };
+	ch->retires = true;
+	return true;
+}
+
+/* Judged as soon as it is there, since what speaks another protocol may never end a head; and once more where the head stays, for the
+ * reason phrase points into it. */
+static bool parse_line(struct channel *ch, struct str view)
+{
+	size_t end = ch->scan.first_line;
+	if (ch->scan.start) return false;
+	return !end || status_line_parse(str_span(view.p, end - 2), &ch->line) == ERR_NONE;
+}
+
 static bool parse_head(struct channel *ch, struct upstream_call *call, struct str head)
 {
-	size_t first = ch->scan.first_line;
 	unsigned count = ch->scan.lines - 1;
-	if (ch->scan.start || count > REPLY_FIELDS_MAX) return false;
-	if (status_line_parse(str_span(head.p, first - 2), &ch->line)) return false;
+	if (count > REPLY_FIELDS_MAX || !parse_line(ch, head)) return false;
 	struct http_field *items = arena_array(&call->arena, count + 1, sizeof *items);
 	if (!items || wire_head(ch->wire, WIRE_REPLY, head, items, &count)) return false;
 	call->reply.fields = (struct http_fields){ items, count };
-	if (framing_parse(call->reply.fields, ch->line.http_1_0, &ch->framing)) return false;
+	call->reply.reason = str_from(str_span(head.p, ch->scan.first_line - 2), REASON_AT);
+	if (!parse_framing(ch, call)) return false;
 	if (ch->line.status >= 200 && !wire_keep_alive(ch->wire)) ch->retires = true;
 	return true;
 }
@@ -84,6 +117,7 @@ static enum reply_step step_head(struct channel *ch, struct upstream_call *call,
 	enum head_state state = head_scan(&ch->scan, view);
 	if (state == HEAD_BAD || (state == HEAD_MORE && view.n >= REPLY_HEAD_BYTES_MAX)) return REPLY_BROKEN;
 	if (state == HEAD_MORE) {
+		if (!parse_line(ch, view)) return REPLY_BROKEN;
 		if (!had) buf_str(&call->raw, view);
 		*bytes = str_from(*bytes, bytes->n);
 		return REPLY_MORE;

@@ -1,10 +1,11 @@
 /* The server as a whole: settings, listening, the one coarse clock for all deadlines, recycled memory, drain and the end. */
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "common/core/clock.h"
 #include "common/http/connection.h"
 
-enum { TICK_MS = 100, LINGER_MS = 1000 };
+enum { TICK_MS = 100, LINGER_MS = 1000, DESCRIPTORS_KEPT = 256 /* for files, services and the cache */ };
 
 static int64_t wait_limit_ms(const struct http_server *s, enum wait wait)
 {
@@ -26,6 +27,34 @@ static int64_t wait_limit_ms(const struct http_server *s, enum wait wait)
 	return INT64_MAX;
 }
 
+static unsigned handshakes(const struct http_server *s)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < s->listener_count; i++) n += listener_pending(s->listeners[i]);
+	return n;
+}
+
+static void check_end(struct http_server *s)
+{
+	bool over = s->freed || (s->draining && handshakes(s) == 0);
+	if (s->stats.connections == 0 && over) loop_push(s->loop, PHASE_LAST, &s->drained_task);
+}
+
+static void close_idle(struct http_server *s)
+{
+	for (struct list *i = s->connections.next; i != &s->connections; i = i->next)
+		connection_drain(CONTAINER_OF(i, struct connection, link));
+}
+
+static void go_on_draining(struct http_server *s, int64_t now_ms)
+{
+	if (s->retire_at_ms && now_ms >= s->retire_at_ms) {
+		s->retire_at_ms = 0;
+		close_idle(s);
+	}
+	check_end(s);
+}
+
 static void on_tick(void *arg)
 {
 	struct http_server *s = arg;
@@ -38,6 +67,7 @@ static void on_tick(void *arg)
 			connection_expire(c);
 		}
 	}
+	if (s->draining) go_on_draining(s, now_ms);
 }
 
 /* Those that wait stand in the order of their last progress. One that was cut is gone from its list at once, its bytes soon. */
@@ -53,7 +83,7 @@ void server_cut_slow(struct http_server *s)
 
 static void keep_ticking(struct http_server *s)
 {
-	bool wanted = s->stats.connections > 0;
+	bool wanted = s->stats.connections > 0 || (s->draining && handshakes(s) > 0);
 	if (wanted == s->ticking) return;
 	s->ticking = wanted;
 	if (wanted) {
@@ -94,6 +124,8 @@ struct exchange *exchange_new(struct connection *c)
 	}
 	e->connection = c;
 	e->x.peer = str_of(c->peer);
+	e->x.secure = c->secure;
+	e->x.certificate = c->certificate;
 	intake_begin(&e->intake, &e->x);
 	return e;
 }
@@ -107,6 +139,16 @@ static void exchange_free(struct exchange *e)
 	free(e);
 }
 
+/* Large buffers do not wait for the next large request. */
+static void recycle(struct buf *b)
+{
+	if (b->cap > SPARE_EXCHANGE_BYTES) {
+		buf_free(b);
+	} else {
+		buf_reset(b);
+	}
+}
+
 void exchange_finish(struct exchange *e, int status, size_t bytes)
 {
 	struct http_server *s = e->connection->server;
@@ -116,13 +158,14 @@ void exchange_finish(struct exchange *e, int status, size_t bytes)
 		return;
 	}
 	arena_reset(&e->x.arena);
-	buf_reset(&e->intake.raw);
-	buf_reset(&e->intake.body);
-	buf_reset(&e->held);
+	recycle(&e->intake.raw);
+	recycle(&e->intake.body);
+	recycle(&e->held);
 	*e = (struct exchange){
 		.x.arena = e->x.arena, .intake.raw = e->intake.raw, .intake.body = e->intake.body, .held = e->held
 	};
-	list_push(&s->spare, &e->link);
+	list_push(
+	    s->spare.next, &e->link); /* to the front: the one used last is in the cache, and the others stay small */
 	s->spare_count++;
 }
 
@@ -146,18 +189,15 @@ static void on_drained_task(struct loop_task *task)
 	if (drained) drained(s->drained_arg);
 }
 
-static void check_end(struct http_server *s)
-{
-	if (s->stats.connections == 0 && (s->draining || s->freed)) loop_push(s->loop, PHASE_LAST, &s->drained_task);
-}
-
 void server_forget(struct connection *c)
 {
 	struct http_server *s = c->server;
+	if (s->config.on_disconnect) s->config.on_disconnect(s->config.arg, str_of(c->peer));
 	list_remove(&c->link);
 	buf_free(&c->out);
 	buf_free(&c->backlog);
 	wire_free(c->wire);
+	free(c->certificate);
 	free(c);
 	s->stats.connections--;
 	if (!s->freed) keep_ticking(s);
@@ -180,6 +220,16 @@ static int64_t or_ms(int64_t value, int64_t fallback)
 	return value ? value : fallback;
 }
 
+/* Clients may not take the descriptors that answering them needs. */
+static unsigned affordable(unsigned connections)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= (rlim_t)connections + DESCRIPTORS_KEPT)
+		return connections;
+	return limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? (unsigned)limit.rlim_cur - DESCRIPTORS_KEPT
+						     : (unsigned)limit.rlim_cur / 2;
+}
+
 static struct http_server_config with_defaults(const struct http_server_config *given)
 {
 	struct http_server_config c = *given;
@@ -188,7 +238,7 @@ static struct http_server_config with_defaults(const struct http_server_config *
 	c.field_count_max = c.field_count_max ? c.field_count_max : 100;
 	c.body_bytes_max = or_size(c.body_bytes_max, 1024 * 1024);
 	c.pipeline_max = c.pipeline_max ? c.pipeline_max : 64;
-	c.connections_max = c.connections_max ? c.connections_max : 20000;
+	c.connections_max = affordable(c.connections_max ? c.connections_max : 20000);
 	c.unread_bytes_max = or_size(c.unread_bytes_max, 1024 * 1024);
 	c.unread_total_max = or_size(c.unread_total_max, 64 * 1024 * 1024);
 	c.arena_bytes_max = or_size(c.arena_bytes_max, 4 * 1024 * 1024);
@@ -212,7 +262,7 @@ enum err http_server_open(struct loop *l, struct str address, bool reuse_port, c
 	list_init(&s->connections);
 	list_init(&s->spare);
 	for (unsigned i = 0; i < WAIT_COUNT; i++) list_init(&s->waits[i]);
-	enum err e = listener_open(l, address, reuse_port, on_accepted, s, &s->listener);
+	enum err e = http_server_listen(s, address, reuse_port, NULL);
 	if (e) {
 		free(s);
 		*out = NULL;
@@ -223,26 +273,53 @@ enum err http_server_open(struct loop *l, struct str address, bool reuse_port, c
 	return ERR_NONE;
 }
 
+enum err http_server_listen(struct http_server *s, struct str address, bool reuse_port, struct tls *tls)
+{
+	struct listener **out = &s->listeners[s->listener_count];
+	CHECK(s->listener_count < HTTP_LISTENERS_MAX);
+	enum err e = tls ? listener_open_tls(s->loop, address, reuse_port, tls, on_accepted, s, out)
+			 : listener_open(s->loop, address, reuse_port, on_accepted, s, out);
+	if (e == ERR_NONE) s->listener_count++;
+	return e;
+}
+
 int http_server_port(const struct http_server *s)
 {
-	return listener_port(s->listener);
+	return listener_port(s->listeners[0]);
+}
+
+static void close_listeners(struct http_server *s)
+{
+	for (unsigned i = 0; i < s->listener_count; i++) listener_close(s->listeners[i]);
+	s->listener_count = 0;
 }
 
 void http_server_drain(struct http_server *s, void (*drained)(void *arg), void *arg)
 {
 	s->drained = drained;
 	s->drained_arg = arg;
-	if (!s->draining) listener_close(s->listener);
+	close_listeners(s);
 	s->draining = true;
-	for (struct list *i = s->connections.next; i != &s->connections; i = i->next)
-		connection_drain(CONTAINER_OF(i, struct connection, link));
+	s->retire_at_ms = 0;
+	close_idle(s);
+	check_end(s);
+}
+
+void http_server_retire(struct http_server *s, int64_t grace_ms, void (*drained)(void *arg), void *arg)
+{
+	s->drained = drained;
+	s->drained_arg = arg;
+	for (unsigned i = 0; i < s->listener_count; i++) listener_stop(s->listeners[i]);
+	s->draining = true;
+	s->retire_at_ms = loop_now_ms(s->loop) + grace_ms;
+	keep_ticking(s);
 	check_end(s);
 }
 
 void http_server_free(struct http_server *s)
 {
 	if (!s || s->freed) return;
-	if (!s->draining) listener_close(s->listener);
+	close_listeners(s);
 	s->freed = true;
 	timer_free(s->tick);
 	for (struct list *i = s->connections.next; i != &s->connections; i = i->next) {

@@ -20,15 +20,23 @@ struct http_exchange {
 	struct http_fields fields;
 	struct str body;
 	struct str peer; /* address of the other end */
+	const struct tls_client *certificate; /* that the client has shown, good or not; NULL without one */
+	bool secure; /* came by TLS */
 	int64_t received_ns; /* monotonic, when the head was complete */
 	bool head; /* HEAD: the body of the answer is not sent */
 	bool abandoned; /* the client is gone; an answer is still owed, and dropped */
 	void *user; /* the owner's request state */
 };
 
+/** What `lines` already says, so that it is not written again. */
+enum { HTTP_LINES_DATE = 1, HTTP_LINES_SERVER = 2, HTTP_LINES_LENGTH = 4 };
+
 struct http_response {
 	int status;
+	struct str reason; /* absent: the usual one */
 	struct str content_type;
+	struct str lines; /* fields ready to be sent, whole lines, checked when they were made; they come first */
+	unsigned lines_have; /* HTTP_LINES_… */
 	const struct http_field *fields;
 	unsigned field_count;
 	struct str body;
@@ -42,7 +50,7 @@ struct http_server_config {
 	size_t body_bytes_max; /* 413; hard ceiling, default 1 MiB */
 	unsigned
 	    pipeline_max; /* exchanges in flight per connection before reading pauses; default 64 (1024 between our own processes) */
-	unsigned connections_max; /* more are answered 503 and closed; default 20000 */
+	unsigned connections_max; /* more are answered 503 and closed; default 20000, less where descriptors are few */
 	size_t
 	    unread_bytes_max; /* answers a client has not taken: with more, none of its requests is read; default 1 MiB */
 	size_t unread_total_max; /* the same of all clients: beyond it the slowest are cut; default 64 MiB */
@@ -55,6 +63,9 @@ struct http_server_config {
 	bool any_order;
 	bool
 	    require_host; /* 400 for HTTP/1.1 without Host (RFC 9112 3.2: set it); a malformed or doubled one is refused always */
+	/** A connection was accepted: false refuses it with 503. NULL: all are welcome. Whoever was let in is told of once more when it goes. */
+	bool (*on_connect)(void *arg, struct str peer);
+	void (*on_disconnect)(void *arg, struct str peer);
 	/** Head complete: return ERR_NONE and set *body_bytes_max for this request, or refuse with problem filled. NULL: default limit. */
 	enum err (*on_head)(void *arg, struct http_exchange *x, size_t *body_bytes_max);
 	/** Whole request. Must lead to exactly one http_respond, now or later. */
@@ -68,11 +79,22 @@ struct http_server_config {
 
 MUST_USE enum err http_server_open(struct loop *l, struct str address, bool reuse_port,
     const struct http_server_config *config, struct http_server **out);
+enum { HTTP_LISTENERS_MAX = 4 };
+/** One more address for the same server; TLS unless `tls` is NULL. Fails: ERR_IO (logged). */
+MUST_USE enum err http_server_listen(struct http_server *s, struct str address, bool reuse_port, struct tls *tls);
+/** Of the first listener. */
 int http_server_port(const struct http_server *s);
 /** Queues the answer (copied); it leaves at the end of the turn, after those before it on the connection. Date, Content-Length, Server and Connection are added here. */
 void http_respond(struct http_exchange *x, const struct http_response *r);
+/** An answer before the answer (102, 103). Dropped when the client speaks HTTP/1.0, is gone, or still waits for earlier answers. */
+void http_respond_interim(struct http_exchange *x, int status, struct http_fields fields);
 /** Stops accepting; each connection closes after the answers owed. `drained` is called once none is left. */
 void http_server_drain(struct http_server *s, void (*drained)(void *arg), void *arg);
+/**
+ * As http_server_drain, for a server whose sockets another process has taken over: nobody notices. Handshakes are finished, and a
+ * connection between two requests may send one more, whose answer says that it is the last; after grace_ms it is closed.
+ */
+void http_server_retire(struct http_server *s, int64_t grace_ms, void (*drained)(void *arg), void *arg);
 /** Drops all connections. Answers still owed must be given nevertheless; their on_finished comes with status 0, later. */
 void http_server_free(struct http_server *s);
 

@@ -12,6 +12,7 @@ enum {
 	TOGETHER_MAX = 32, /* calls of one turn kept on one connection, to share its write */
 	PROBE_MS = 2000,
 	SICK_AFTER = 2,
+	IN_FLIGHT_FIRST = 1024,
 };
 
 static bool has_room(const struct channel *ch, const struct upstream_config *config)
@@ -33,15 +34,20 @@ static struct channel *best_channel(const struct upstream_address *a)
 	return best;
 }
 
-static struct channel *choose(const struct upstream *u)
+/* The address with the least to do, in turns when several have as little; one on trial comes first, or it would never end. */
+static struct channel *choose(struct upstream *u)
 {
 	struct channel *best = NULL;
 	const struct upstream_address *best_address = NULL;
-	for (unsigned i = 0; i < u->config.address_count; i++) {
-		const struct upstream_address *a = &u->addresses[i];
-		if (a->sick || (best_address && best_address->in_flight <= a->in_flight)) continue;
+	unsigned count = u->config.address_count, first = count > 1 ? u->turn++ % count : 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct upstream_address *a = &u->addresses[(first + i) % count];
+		bool trial = a->health.state != BREAKER_CLOSED;
+		if (a->sick || (best_address && best_address->in_flight <= a->in_flight && !trial)) continue;
+		if (!health_allows(&a->health, loop_now_ms(u->loop))) continue;
 		struct channel *ch = best_channel(a);
 		if (!ch) continue;
+		if (trial) return ch;
 		best = ch;
 		best_address = a;
 	}
@@ -68,14 +74,24 @@ bool upstream_has_hope(const struct upstream *u)
 	return false;
 }
 
+static void give(struct channel *ch, struct upstream_call *call)
+{
+	struct upstream *u = call->upstream;
+	call->trial = health_begin(&ch->address->health);
+	call->given_ms = loop_now_ms(u->loop);
+	if (!call->tries) retry_budget_sent(&u->budget, call->given_ms);
+	channel_add(ch, call);
+}
+
 static void assign(struct upstream *u)
 {
-	while (!list_empty(&u->waiting)) {
+	struct upstream_call *call;
+	admission_shed(u, loop_now_ms(u->loop));
+	while ((call = waiting_next(u)) && admission_has_room(u, call->priority)) {
 		struct channel *ch = choose(u);
 		if (!ch) return;
-		struct upstream_call *call = CONTAINER_OF(list_shift(&u->waiting), struct upstream_call, link);
-		u->waiting_count--;
-		channel_add(ch, call);
+		waiting_remove(u, call);
+		give(ch, call);
 	}
 }
 
@@ -96,6 +112,7 @@ static void on_probe(void *arg, enum err status, const struct http_reply *reply)
 	a->sick_count = is_well ? 0 : a->sick_count + 1;
 	bool is_sick = a->sick_count >= SICK_AFTER;
 	if (is_sick == a->sick) return;
+	if (!is_sick && !upstream_usable(a->upstream)) admission_back(a->upstream);
 	a->sick = is_sick;
 	log_line(is_well ? LOG_INFO : LOG_WARN, is_well ? "upstream is well again" : "upstream is ill", "%.*s at %.*s",
 	    STR_FMT(a->upstream->config.name), STR_FMT(a->text));
@@ -171,6 +188,7 @@ static void on_tick(void *arg)
 	struct upstream *u = arg;
 	int64_t now_ms = loop_now_ms(u->loop);
 	calls_check_deadlines(u, now_ms);
+	admission_shed(u, now_ms);
 	for (unsigned i = 0; i < u->config.address_count; i++) {
 		for (unsigned k = 0; k < u->config.connections; k++) channel_check(u->addresses[i].channels[k], now_ms);
 		probe(&u->addresses[i], now_ms);
@@ -184,6 +202,7 @@ static struct upstream_config with_defaults(const struct upstream_config *given)
 	if (!c.connections) c.connections = 2;
 	if (!c.pipeline_max) c.pipeline_max = c.any_order ? 2048 : 512;
 	if (!c.reply_bytes_max) c.reply_bytes_max = 8 * 1024 * 1024;
+	if (!c.in_flight_min) c.in_flight_min = 32;
 	if (!c.queue_max) c.queue_max = 4096;
 	if (c.connect_timeout_ms <= 0) c.connect_timeout_ms = 1000;
 	if (!c.health_path.n) c.health_interval_ms = 0;
@@ -235,6 +254,17 @@ static void address_init(struct upstream *u, unsigned index, struct str text)
 	}
 }
 
+static void open_capacity(struct upstream *u)
+{
+	const struct upstream_config *c = &u->config;
+	unsigned most = c->connections * c->address_count * c->pipeline_max;
+	unsigned least = c->fixed || most < c->in_flight_min ? most : c->in_flight_min;
+	if (least < 2) least = 2;
+	if (most < least) most = least;
+	unsigned first = most < IN_FLIGHT_FIRST ? most : IN_FLIGHT_FIRST;
+	capacity_init(&u->capacity, least, first < least ? least : first, most);
+}
+
 struct upstream *upstream_new(struct loop *l, const struct upstream_config *config)
 {
 	struct upstream *u = calloc(1, sizeof *u);
@@ -249,7 +279,8 @@ struct upstream *upstream_new(struct loop *l, const struct upstream_config *conf
 	u->send_task.run = on_send_task;
 	u->done_task.run = calls_deliver;
 	u->free_task.run = on_free_task;
-	list_init(&u->waiting);
+	waiting_init(&u->waiting);
+	open_capacity(u);
 	list_init(&u->done);
 	list_init(&u->live);
 	list_init(&u->spare);
@@ -280,24 +311,42 @@ void upstream_free(struct upstream *u)
 	loop_push(u->loop, PHASE_LAST, &u->free_task);
 }
 
-enum err upstream_send(struct upstream *u, struct str head, struct str body, bool head_request, bool safe,
-    int64_t deadline_ms, upstream_done *done, void *arg, struct upstream_call **out)
+/* Where a new call may go at once; NULL: it has to wait, unless *why says that it may not. */
+static struct channel *find_place(struct upstream *u, enum call_priority priority, enum err *why)
 {
+	bool goes = admission_is_first(u, priority) && admission_has_room(u, priority);
+	struct channel *ch = goes ? choose(u) : NULL;
+	*why = ERR_NONE;
+	if (ch) return ch;
+	if (u->waiting.count >= u->config.queue_max)
+		*why = ERR_BUSY;
+	else if (!upstream_has_hope(u) || admission_is_refused(u))
+		*why = ERR_SAFE_RETRY_LATER;
+	else if (!admission_may_wait(u, priority))
+		*why = ERR_REDUCED_CAPACITY;
+	return NULL;
+}
+
+enum err upstream_send_as(struct upstream *u, struct call_kind kind, struct str head, struct str body,
+    bool head_request, bool safe, int64_t deadline_ms, upstream_done *done, void *arg, struct upstream_call **out)
+{
+	enum err why;
 	*out = NULL;
 	CHECK(done != NULL && !u->freed);
-	struct channel *ch = u->waiting_count ? NULL : choose(u);
-	if (!ch && u->waiting_count >= u->config.queue_max) return ERR_BUSY;
-	if (!ch && !upstream_has_hope(u)) return ERR_SAFE_RETRY_LATER;
+	struct channel *ch = find_place(u, kind.priority, &why);
+	if (why) return why;
 	struct upstream_call *call = call_new(u);
 	write_request(call, head, body);
 	call->done = done;
 	call->arg = arg;
+	call->priority = kind.priority;
+	call->base = kind.base;
 	call->head_request = head_request;
 	call->safe = safe;
 	call->deadline_ms = deadline_ms;
 	if (deadline_ms < u->next_deadline_ms) u->next_deadline_ms = deadline_ms;
 	if (ch) {
-		channel_add(ch, call);
+		give(ch, call);
 	} else {
 		call_wait(call);
 	}
@@ -306,12 +355,21 @@ enum err upstream_send(struct upstream *u, struct str head, struct str body, boo
 	return ERR_NONE;
 }
 
+enum err upstream_send(struct upstream *u, struct str head, struct str body, bool head_request, bool safe,
+    int64_t deadline_ms, upstream_done *done, void *arg, struct upstream_call **out)
+{
+	struct call_kind kind = { CALL_NORMAL, NULL };
+	return upstream_send_as(u, kind, head, body, head_request, safe, deadline_ms, done, arg, out);
+}
+
 struct upstream_stats upstream_stats(const struct upstream *u)
 {
 	struct upstream_stats stats = u->stats;
-	stats.queued = u->waiting_count;
+	stats.queued = u->waiting.count;
+	stats.limit = capacity_limit(&u->capacity);
 	for (unsigned i = 0; i < u->config.address_count; i++) {
 		stats.in_flight += u->addresses[i].in_flight;
+		stats.open += u->addresses[i].health.state != BREAKER_CLOSED;
 		for (unsigned k = 0; k < u->config.connections; k++)
 			if (u->addresses[i].channels[k]->state == CHANNEL_UP) stats.connections++;
 	}

@@ -2,7 +2,9 @@
 #define COMMON_HTTP_UPSTREAM_H
 
 #include "common/core/list.h"
+#include "common/http/capacity.h"
 #include "common/http/client.h"
+#include "common/http/health.h"
 #include "common/http/wire.h"
 
 /* Inside common/http: the parts of an upstream pool. */
@@ -10,7 +12,24 @@
 struct channel;
 
 /** Where a call is: the list it stands on. */
-enum call_state { CALL_WAITING, CALL_UNSENT, CALL_SENT, CALL_DONE };
+enum call_state {
+	CALL_WAITING,
+	CALL_RESTING, /* before it is repeated; on no list but `live` */
+	CALL_UNSENT,
+	CALL_SENT,
+	CALL_DONE
+};
+
+enum { ADDRESSES_COMPARED_MAX = 64 };
+
+/** Calls before an upstream, by priority. */
+struct waiting {
+	struct list lists[CALL_PRIORITIES];
+	unsigned counts[CALL_PRIORITIES];
+	unsigned count;
+	int64_t standing_since_ms; /* when it was last empty */
+	int64_t back_ms; /* when the service came back after it was away */
+};
 
 struct upstream_call {
 	struct list link;
@@ -19,13 +38,22 @@ struct upstream_call {
 	struct channel *channel; /* CALL_UNSENT and CALL_SENT */
 	enum call_state state;
 	upstream_done *done; /* NULL: nobody waits any more */
+	void (*interim)(void *arg, int status, struct http_fields fields); /* wants to see 1xx; may be NULL */
 	void *arg;
 	int64_t deadline_ms;
-	int64_t wait_until_ms; /* CALL_WAITING: no longer than this */
+	int64_t wait_until_ms; /* CALL_WAITING: no longer than this; CALL_RESTING: then it waits again */
+	int64_t waiting_since_ms;
+	int64_t given_ms; /* to a connection */
+	enum call_priority priority;
+	struct latency_base *base; /* what its kind takes; may be gone once nobody waits for the answer */
 	struct buf request; /* kept for a repetition */
 	bool head_request;
 	bool safe;
+	bool trial; /* it tells whether an address may be called again */
+	bool ghost; /* holds the place of one that ran out of time */
 	bool probe; /* a health request: for its own address only */
+	bool
+	    any_coding; /* an unknown transfer coding ends with the connection (RFC 9112 6.3); else the answer is broken */
 	unsigned tries;
 	char id[8]; /* value of CALL_FIELD, when answers come in any order */
 	enum err status; /* CALL_DONE */
@@ -40,6 +68,7 @@ struct upstream_address {
 	struct str text;
 	struct channel **channels; /* config.connections of them */
 	unsigned in_flight;
+	struct health health;
 	bool sick; /* its health answer was bad */
 	unsigned sick_count;
 	unsigned failures; /* in a row; of connecting or at once after it */
@@ -79,14 +108,16 @@ struct upstream {
 	struct loop *loop;
 	struct upstream_config config;
 	struct upstream_address *addresses;
-	struct list waiting;
+	struct waiting waiting;
+	struct capacity capacity;
+	struct retry_budget budget;
 	struct list done;
 	struct list live;
 	struct list spare;
 	unsigned spare_count;
 	unsigned live_count;
 	uint32_t last_id;
-	unsigned waiting_count;
+	unsigned turn; /* whose it is among equal addresses */
 	int64_t next_deadline_ms; /* no call is due before this */
 	int64_t born_ms;
 	struct timer *tick;
@@ -108,6 +139,25 @@ void call_finish(struct upstream_call *call, enum err status);
 /** A call without an answer, on no list: waits again, or ends. `processed`: the peer may have acted on it. */
 void call_return(struct upstream_call *call, bool processed);
 void call_wait(struct upstream_call *call);
+
+/* admission.c */
+bool admission_has_room(struct upstream *u, enum call_priority priority);
+/** False: it is turned away (and counted). */
+bool admission_may_wait(struct upstream *u, enum call_priority priority);
+/** True when every address is known to fail: no call goes anywhere for the moment. */
+bool admission_is_refused(struct upstream *u);
+/** An address can be called again after none could. */
+void admission_back(struct upstream *u);
+bool admission_is_first(const struct upstream *u, enum call_priority priority);
+void admission_shed(struct upstream *u, int64_t now_ms);
+void waiting_init(struct waiting *w);
+void waiting_push(struct upstream *u, struct upstream_call *call);
+void waiting_remove(struct upstream *u, struct upstream_call *call);
+/** The most important one, or NULL; it stays where it is. */
+struct upstream_call *waiting_next(struct upstream *u);
+/** What became of a call that was on a connection. */
+void call_note(struct upstream_call *call, enum call_outcome outcome);
+void address_note(struct upstream_address *a, bool trial, enum call_outcome outcome);
 /** Moves what has been read of a reply. */
 void call_swap_reply(struct upstream_call *a, struct upstream_call *b);
 /** Ends calls whose time is up. */

@@ -48,6 +48,11 @@ MUST_USE enum err target_parse(struct str method, struct str text, struct target
 /** uri-host [ ":" port ] of RFC 9110 7.2, strictly. */
 bool host_is_valid(struct str host);
 
+/** Bytes of a token, of a value (no control bytes; tab is in), and the value of a hexadecimal digit or -1. */
+bool wire_is_token(char c);
+bool wire_is_text(char c);
+int wire_hex(char c);
+
 /** What the fields say about where the message ends. */
 struct framing {
 	bool chunked;
@@ -74,7 +79,7 @@ MUST_USE enum err wire_head(
 bool wire_keep_alive(const struct wire *w);
 /**
  * Decodes chunked content behind that head: appends to body, moves *bytes behind what was used, sets *complete at the end.
- * Trailers and extensions are dropped, and bounded. Fails: ERR_MALFORMED_REQUEST, ERR_PAYLOAD_TOO_LARGE past bytes_max.
+ * See chunks.h. Fails: ERR_MALFORMED_REQUEST, ERR_PAYLOAD_TOO_LARGE past bytes_max.
  */
 MUST_USE enum err wire_chunked(struct wire *w, struct str *bytes, struct buf *body, size_t bytes_max, bool *complete);
 

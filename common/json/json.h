@@ -21,7 +21,7 @@ struct json_error {
  * Strict scan (RFC 8259 grammar, UTF-8, no \u0000, depth, no duplicate keys, nothing after the value), then cJSON in the arena.
  * Numbers have at most 63 bytes, an exponent within ±999 and a finite double. `text` is not referred to afterwards.
  * Units: a scalar has depth 0, [] has depth 1; depth_max ≤ JSON_DEPTH_LIMIT. `error` may be NULL.
- * Fails: ERR_MALFORMED_JSON with *error filled; ERR_MEMORY when the arena is full.
+ * Fails: ERR_MALFORMED_JSON, ERR_JSON_TOO_DEEP, ERR_JSON_DUPLICATE_KEY with *error filled; ERR_MEMORY when the arena is full.
  */
 MUST_USE enum err json_read(
     struct arena *a, struct str text, unsigned depth_max, const struct json **out, struct json_error *error);

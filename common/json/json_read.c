@@ -112,7 +112,7 @@ static bool walk_object(struct walk *w, cJSON *v)
 	if (!name_set_init(w, &names, (size_t)v->valueint)) return false;
 	for (cJSON *m = v->child; m; m = m->next) {
 		next_token(w);
-		if (!name_set_add(&names, v, m)) return walk_fail(w, ERR_MALFORMED_JSON, "duplicate-key", w->at);
+		if (!name_set_add(&names, v, m)) return walk_fail(w, ERR_JSON_DUPLICATE_KEY, "duplicate-key", w->at);
 		w->at = json_scan_string_end(w->text, w->at);
 		if (!walk_value(w, m)) return false;
 	}

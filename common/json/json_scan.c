@@ -184,7 +184,7 @@ enum err json_scan(struct str text, unsigned depth_max, struct json_error *error
 		fail_at(&s, "memory", 0);
 		return ERR_MEMORY;
 	}
-	if (!scan_value(&s)) return ERR_MALFORMED_JSON;
+	if (!scan_value(&s)) return s.depth > s.depth_max ? ERR_JSON_TOO_DEEP : ERR_MALFORMED_JSON;
 	skip_blank(&s);
 	if (s.at == s.n) return ERR_NONE;
 	fail_at(&s, "trailing", s.at);

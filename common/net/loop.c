@@ -148,6 +148,8 @@ void loop_free(struct loop *l)
 	CHECK(uv_loop_close(&l->uv) == 0);
 	log_flush();
 	free(l->read_bytes);
+	free(l->plain_bytes);
+	buf_free(&l->sealed);
 	free(l);
 }
 

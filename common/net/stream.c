@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "common/core/buf.h"
-#include "common/net/uv_loop.h"
+#include "common/net/tls_stream.h"
 
 enum {
 	PARTS_MAX = 1024, /* IOV_MAX on Linux */
@@ -73,16 +73,27 @@ struct str stream_peer(const struct stream *s)
 	return str_of(s->peer);
 }
 
+bool stream_is_tls(const struct stream *s)
+{
+	return s->tls != NULL;
+}
+
+struct tls_client *stream_take_client(struct stream *s)
+{
+	return tls_stream_take_client(s);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
 	struct stream *s = handle->data;
 	loop_begin_turn(s->loop);
+	if (s->tls) tls_stream_free(s);
 	if (s->events.closed) s->events.closed(s->arg, s->why);
 	list_remove(&s->link);
 	free(s);
 }
 
-static void close_now(struct stream *s, enum err why)
+void stream_close_now(struct stream *s, enum err why)
 {
 	if (s->closing) return;
 	s->closing = true;
@@ -102,23 +113,39 @@ static void on_read(uv_stream_t *uv, ssize_t n, const uv_buf_t *bytes)
 {
 	struct stream *s = uv->data;
 	if (n > 0) {
-		s->events.data(s->arg, str_span(bytes->base, (size_t)n));
+		struct str got = str_span(bytes->base, (size_t)n);
+		if (s->tls) {
+			tls_stream_read(s, got);
+		} else {
+			s->events.data(s->arg, got);
+		}
 		return;
 	}
 	if (n == 0 || s->closing) return;
+	if (s->tls && n == UV_EOF) {
+		uv_read_stop(uv);
+		tls_stream_eof(s);
+		return;
+	}
 	s->ended = true;
 	uv_read_stop(uv);
 	if (n != UV_EOF || !s->events.end) {
-		close_now(s, ERR_CLOSED);
+		stream_close_now(s, ERR_CLOSED);
 		return;
 	}
 	s->events.end(s->arg);
 }
 
-static void read_on(struct stream *s)
+void stream_read_on(struct stream *s)
 {
 	if (s->ended || s->closing || s->finishing) return;
-	if (uv_read_start(&s->uv.stream, on_alloc, on_read)) close_now(s, ERR_IO);
+	int e = uv_read_start(&s->uv.stream, on_alloc, on_read);
+	if (e && e != UV_EALREADY) stream_close_now(s, ERR_IO);
+}
+
+void stream_read_stop(struct stream *s)
+{
+	if (!s->closing) uv_read_stop(&s->uv.stream);
 }
 
 void stream_start(struct stream *s, const struct stream_events *events, void *arg)
@@ -128,7 +155,7 @@ void stream_start(struct stream *s, const struct stream_events *events, void *ar
 	s->arg = arg;
 	s->started = true;
 	s->reading = true;
-	read_on(s);
+	stream_read_on(s);
 }
 
 void stream_pause(struct stream *s)
@@ -142,7 +169,8 @@ void stream_resume(struct stream *s)
 {
 	if (s->reading) return;
 	s->reading = true;
-	read_on(s);
+	stream_read_on(s);
+	if (s->tls) tls_stream_resume(s);
 }
 
 static void on_connect(uv_connect_t *connect, int status)
@@ -151,14 +179,14 @@ static void on_connect(uv_connect_t *connect, int status)
 	loop_begin_turn(s->loop);
 	if (status || s->closing || s->finishing) {
 		s->connected(s->arg, s->closing || s->finishing ? ERR_ABORTED : ERR_IO);
-		close_now(s, ERR_IO);
+		stream_close_now(s, ERR_IO);
 		return;
 	}
 	stream_settle(s);
 	s->started = true;
 	s->reading = true;
 	s->connected(s->arg, ERR_NONE);
-	read_on(s);
+	stream_read_on(s);
 }
 
 enum err stream_connect(struct loop *l, struct str address, void (*connected)(void *arg, enum err status),
@@ -198,12 +226,12 @@ static void on_written(uv_write_t *uv, int status)
 	if (s->closing) return;
 	loop_begin_turn(s->loop);
 	if (status) {
-		close_now(s, ERR_CLOSED);
+		stream_close_now(s, ERR_CLOSED);
 		return;
 	}
 	if (stream_pending(s)) return;
 	if (s->finishing) {
-		close_now(s, ERR_NONE);
+		stream_close_now(s, ERR_NONE);
 		return;
 	}
 	if (s->events.drained) s->events.drained(s->arg);
@@ -217,7 +245,7 @@ static enum err queue_rest(struct stream *s, struct rest *rest, char *bytes, siz
 	if (!e) return ERR_NONE;
 	free(rest->owned);
 	free(rest);
-	close_now(s, ERR_CLOSED);
+	stream_close_now(s, ERR_CLOSED);
 	return ERR_CLOSED;
 }
 
@@ -245,11 +273,23 @@ static enum err write_now(struct stream *s, const uv_buf_t *parts, unsigned coun
 	int n = uv_try_write(&s->uv.stream, parts, count);
 	if (n == UV_EAGAIN) return ERR_NONE;
 	if (n < 0) {
-		close_now(s, ERR_CLOSED);
+		stream_close_now(s, ERR_CLOSED);
 		return ERR_CLOSED;
 	}
 	*sent = (size_t)n;
 	return ERR_NONE;
+}
+
+/* Parts go into one record where they fit. */
+static enum err write_sealed(struct stream *s, const struct str *parts, unsigned count, size_t total)
+{
+	struct buf whole;
+	if (count == 1) return tls_stream_write(s, parts[0]);
+	buf_init(&whole, total);
+	for (unsigned i = 0; i < count; i++) buf_str(&whole, parts[i]);
+	enum err e = tls_stream_write(s, buf_view(&whole));
+	buf_free(&whole);
+	return e;
 }
 
 enum err stream_write(struct stream *s, const struct str *parts, unsigned count)
@@ -268,6 +308,7 @@ enum err stream_write(struct stream *s, const struct str *parts, unsigned count)
 	}
 	TRY(may_write(s, total));
 	if (total == 0) return ERR_NONE;
+	if (s->tls) return write_sealed(s, parts, count, total);
 	TRY(write_now(s, bufs, count, &sent));
 	if (sent == total) return ERR_NONE;
 	struct rest *rest = rest_new(total - sent);
@@ -283,9 +324,17 @@ enum err stream_write(struct stream *s, const struct str *parts, unsigned count)
 
 enum err stream_write_buf(struct stream *s, struct buf *b)
 {
-	size_t sent;
 	TRY(may_write(s, b->n));
 	if (b->n == 0) return ERR_NONE;
+	if (!s->tls) return stream_send(s, b);
+	TRY(tls_stream_write(s, buf_view(b)));
+	b->n = 0;
+	return ERR_NONE;
+}
+
+enum err stream_send(struct stream *s, struct buf *b)
+{
+	size_t sent;
 	uv_buf_t part = uv_buf_init(b->p, (unsigned)b->n);
 	TRY(write_now(s, &part, 1, &sent));
 	if (sent == b->n) {
@@ -303,22 +352,26 @@ enum err stream_write_buf(struct stream *s, struct buf *b)
 static void on_shutdown(uv_shutdown_t *shutdown, int status)
 {
 	struct stream *s = shutdown->data;
-	if (status && !s->closing) close_now(s, ERR_CLOSED);
+	if (status && !s->closing) stream_close_now(s, ERR_CLOSED);
 }
 
 void stream_end(struct stream *s)
 {
 	if (s->closing || s->finishing || s->shut) return;
+	if (s->tls) tls_stream_close(s);
+	if (s->closing) return;
 	s->shut = true;
 	s->shutdown.data = s;
-	if (uv_shutdown(&s->shutdown, &s->uv.stream, on_shutdown)) close_now(s, ERR_CLOSED);
+	if (uv_shutdown(&s->shutdown, &s->uv.stream, on_shutdown)) stream_close_now(s, ERR_CLOSED);
 }
 
 void stream_close(struct stream *s)
 {
 	if (s->closing || s->finishing) return;
+	if (s->tls) tls_stream_close(s);
+	if (s->closing) return;
 	if (stream_pending(s) == 0) {
-		close_now(s, ERR_NONE);
+		stream_close_now(s, ERR_NONE);
 		return;
 	}
 	s->finishing = true;
@@ -334,5 +387,5 @@ void stream_abort(struct stream *s)
 		if (uv_tcp_close_reset(&s->uv.tcp, on_closed) == 0) return;
 		s->closing = false;
 	}
-	close_now(s, ERR_NONE);
+	stream_close_now(s, ERR_NONE);
 }

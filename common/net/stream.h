@@ -3,6 +3,7 @@
 
 #include "common/core/buf.h"
 #include "common/net/loop.h"
+#include "common/net/tls.h"
 
 /* Byte streams over TCP or Unix sockets. Addresses: "127.0.0.1:8080", "[::1]:8080", "unix:/path". No name look-ups here. */
 struct stream;
@@ -25,8 +26,29 @@ struct stream_events {
  */
 MUST_USE enum err listener_open(struct loop *l, struct str address, bool reuse_port,
     void (*accepted)(void *arg, struct stream *s), void *arg, struct listener **out);
+/**
+ * Binds a Unix address now, for this process and those it forks: the first listener_open of that address in each takes this socket
+ * and leaves its file alone. One per process; nothing to do for TCP, which has SO_REUSEPORT. Fails: ERR_IO (logged).
+ */
+MUST_USE enum err listener_share(struct str address);
+/** In the parent: removes the file, so that a successor may bind, and lets go of the socket. */
+void listener_unshare(void);
+/** As listener_open, for TLS: `accepted` gets the connections whose handshake has ended well. */
+MUST_USE enum err listener_open_tls(struct loop *l, struct str address, bool reuse_port, struct tls *tls,
+    void (*accepted)(void *arg, struct stream *s), void *arg, struct listener **out);
+/**
+ * A listening socket of its own, for who hands it on: the address "fd:<number>" opens a listener on a copy of it. Others may listen on
+ * copies too, in other processes: what waits to be accepted is lost only with the last one. Fails: ERR_IO (logged).
+ */
+MUST_USE enum err listener_bind(struct str address, bool reuse_port, int *fd);
+/** True when the listening socket has that address. */
+bool listener_matches(int fd, struct str address);
 /** The port that was bound (for ":0"); 0 for Unix sockets. */
 int listener_port(const struct listener *ln);
+/** Accepts nobody more. Handshakes under way go on and are still handed over, until listener_close. */
+void listener_stop(struct listener *ln);
+/** Handshakes under way. */
+unsigned listener_pending(const struct listener *ln);
 void listener_close(struct listener *ln);
 
 /** Begins to connect; `connected` is called once, with ERR_NONE before any data, or an error followed by closed. */
@@ -35,6 +57,9 @@ MUST_USE enum err stream_connect(struct loop *l, struct str address, void (*conn
 void stream_start(struct stream *s, const struct stream_events *events, void *arg);
 /** Text of the peer's address without port; "unix" for Unix sockets. */
 struct str stream_peer(const struct stream *s);
+bool stream_is_tls(const struct stream *s);
+/** The certificate that the client has shown, now the caller's to free; NULL without one, and the second time. */
+struct tls_client *stream_take_client(struct stream *s);
 /**
  * Writes the parts with one writev if the kernel takes them; the rest is copied and written later.
  * Fails: ERR_CLOSED; ERR_BUSY when more than `STREAM_PENDING_MAX` bytes would wait (nothing of this call was queued).

@@ -34,6 +34,8 @@ struct loop {
 	unsigned job_count; /* in the thread pool, running or waiting */
 	struct list jobs;
 	char *read_bytes; /* READ_BYTES, lent to one read at a time */
+	char *plain_bytes; /* the same for what TLS has opened; NULL before it has */
+	struct buf sealed; /* what TLS is about to send; empty between calls */
 };
 
 /** Notes that a turn's work has begun; called first by every callback of libuv. */
@@ -80,8 +82,15 @@ struct stream {
 	bool finishing; /* stream_close: closes once everything queued has left */
 	bool closing; /* uv_close was called */
 	bool shut; /* stream_end was called */
+	struct tls_link *tls; /* NULL: plain */
 	char peer[PEER_BYTES];
 };
+
+/** The socket's own side of a stream: TLS sits on top of these. */
+MUST_USE enum err stream_send(struct stream *s, struct buf *b); /* as stream_write_buf, unsealed and unchecked */
+void stream_close_now(struct stream *s, enum err why);
+void stream_read_on(struct stream *s); /* no effect if it reads already */
+void stream_read_stop(struct stream *s);
 
 /** An initialised stream of the right kind, not connected; NULL when the system refuses. */
 struct stream *stream_make(struct loop *l, bool is_unix);

@@ -87,10 +87,17 @@ enum err conn_params_make(
 	return good ? ERR_NONE : ERR_CONFIG;
 }
 
+/* `raise warning` is how SQL tells operators something; its first line is enough. */
 static void on_notice(void *arg, const char *message)
 {
+	static const struct str prefix = STR("WARNING:");
+	struct str rest = str_of(message), line;
 	(void)arg;
-	log_line(LOG_DEBUG, "database notice", "%.*s", STR_FMT(str_trim(str_of(message))));
+	if (!str_cut(&rest, '\n', &line)) return;
+	if (str_starts(line, prefix))
+		log_line(LOG_WARN, "database warning", "%.*s", STR_FMT(str_trim(str_from(line, prefix.n))));
+	else
+		log_line(LOG_DEBUG, "database notice", "%.*s", STR_FMT(str_trim(line)));
 }
 
 void conn_quiet(PGconn *conn)

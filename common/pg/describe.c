@@ -1,4 +1,4 @@
-/* Asks PostgreSQL, once at boot, what each statement takes and gives. Blocking, on a connection of its own with the service's
+/* Asks PostgreSQL, at boot and re-link, what each statement takes and gives. Blocking, on a connection of its own with the service's
  * login role, so that missing grants show here as well. All refusals are reported, not only the first. */
 #include <libpq-fe.h>
 #include <stdlib.h>
@@ -129,6 +129,13 @@ static void read_constraints(struct describer *d, struct map *out)
 	PQclear(r);
 }
 
+/* It may run in a thread, where nothing may be logged. */
+static void ignore_notice(void *arg, const char *message)
+{
+	(void)arg;
+	(void)message;
+}
+
 enum err pg_describe(
     struct arena *boot, struct str conninfo, struct pg_statement_set *set, struct map *constraints, struct buf *report)
 {
@@ -145,7 +152,7 @@ enum err pg_describe(
 	}
 	d.conn = PQconnectdbParams(params.keywords, params.values, 0);
 	arena_release(&scratch);
-	if (d.conn) conn_quiet(d.conn);
+	if (d.conn) PQsetNoticeProcessor(d.conn, ignore_notice, NULL);
 	if (PQstatus(d.conn) != CONNECTION_OK) {
 		complain(&d, STR("database"), str_of(PQerrorMessage(d.conn)));
 		PQfinish(d.conn);

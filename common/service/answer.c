@@ -164,6 +164,15 @@ bool etag_matches(struct str list, struct str tag)
 	return false;
 }
 
+/* "a b" as Cache-Tag has it: "a,b". The gateway reads it and keeps it to itself. */
+static struct str tag_list(struct request *r, struct str tags)
+{
+	char *list = tags.n ? arena_alloc(r->arena, tags.n) : NULL;
+	if (!list) return STR_NONE;
+	for (size_t i = 0; i < tags.n; i++) list[i] = tags.p[i] == ' ' ? ',' : tags.p[i];
+	return str_span(list, tags.n);
+}
+
 /* ETag, Location, caching and replay fields of a success. */
 static void put_fields(
     struct request *r, const struct plan *plan, const struct pg_result *result, unsigned row, bool has_row)
@@ -173,6 +182,7 @@ static void put_fields(
 	put_field(r, STR("Cache-Control"), r->linked->operation->cache_control);
 	if (etag.p) put_field(r, STR("ETag"), arena_printf(r->arena, "\"%.*s\"", STR_FMT(etag)));
 	if (location.p) request_add_header(r, STR("Location"), location);
+	if (has_row) put_field(r, STR("Cache-Tag"), tag_list(r, steering_value(result, row, plan->steering.tags)));
 	if (r->replayed) put_field(r, STR("Idempotency-Replayed"), STR("true"));
 }
 
@@ -257,6 +267,7 @@ enum next answer_result(
 	struct buf *out = &r->service->scratch;
 	unsigned fields = r->field_count;
 	if (is_refused(r, plan, result, first, count)) return NEXT_FAIL;
+	purge_rows(r, plan, result, first, count);
 	struct str given = count ? steering_value(result, first, plan->steering.status) : STR_NONE;
 	const struct response *response = find_response(r->linked->operation, given);
 	if (!response) return request_fail(r, ERR_INTERNAL, "\"!status\" is not in the contract");

@@ -6,6 +6,8 @@
 #include "common/core/clock.h"
 #include "common/core/id.h"
 
+enum { OUTBOUND_CONNECTIONS = 64 }; /* more than jobs may hold, so that donors never stand behind them */
+
 struct service *request_service(const struct request *r)
 {
 	return r->service;
@@ -85,7 +87,8 @@ const struct vault *service_vault(const struct service *s)
 struct outbound *service_outbound(struct service *s)
 {
 	if (!s->outbound) {
-		struct outbound_config config = { .ca_file = str_of(getenv("YG_OUTBOUND_CA")) };
+		struct outbound_config config = { .ca_file = str_of(getenv("YG_OUTBOUND_CA")),
+			.connections_max = OUTBOUND_CONNECTIONS };
 		s->outbound = outbound_new(s->loop, &config);
 	}
 	return s->outbound;

@@ -45,6 +45,40 @@ static void job_wait(struct job_runner *j)
 	timer_start(j->timer, ms, 0);
 }
 
+struct request *job_request(struct service *s, struct link *l, struct arena *a, const struct flow *flow)
+{
+	struct request *r = ARENA_NEW(a, struct request);
+	CHECK(r != NULL);
+	*r = (struct request){ .service = s,
+		.link = l,
+		.arena = a,
+		.task = { .run = resume_task },
+		.steps = flow->steps,
+		.step_count = flow->step_count };
+	char *id = arena_alloc(r->arena, UUID_TEXT_BYTES);
+	CHECK(id != NULL);
+	id_uuid7(id);
+	r->request_id = str_span(id, UUID_TEXT_BYTES);
+	r->principal = (struct principal){ .kind = PRINCIPAL_SYSTEM, .client = str_of(s->def->name) };
+	r->started_ns = clock_mono_ns();
+	job_more_time(r);
+	trace_begin(&r->trace, r->arena, (struct http_fields){ NULL, 0 });
+	if (flow->state_bytes) r->state = arena_alloc(r->arena, flow->state_bytes);
+	CHECK(r->state != NULL || !flow->state_bytes);
+	r->link->users++;
+	return r;
+}
+
+void job_more_time(struct request *r)
+{
+	r->deadline_ms = loop_now_ms(r->service->loop) + JOB_DEADLINE_MS;
+}
+
+void job_arena_init(struct arena *a)
+{
+	arena_init(a, 8 * 1024, JOB_ARENA_BYTES_MAX);
+}
+
 static void job_run(void *arg)
 {
 	struct job_runner *j = arg;
@@ -54,28 +88,9 @@ static void job_run(void *arg)
 		timer_start(j->timer, AFTER_FAILURE_LEAST_MS, 0);
 		return;
 	}
-	struct request *r = ARENA_NEW(&j->arena, struct request);
-	CHECK(r != NULL);
-	*r = (struct request){ .service = s,
-		.link = s->link,
-		.job = j,
-		.arena = &j->arena,
-		.task = { .run = resume_task },
-		.steps = j->flow->steps,
-		.step_count = j->flow->step_count };
-	char *id = arena_alloc(r->arena, UUID_TEXT_BYTES);
-	CHECK(id != NULL);
-	id_uuid7(id);
-	r->request_id = str_span(id, UUID_TEXT_BYTES);
-	r->principal = (struct principal){ .kind = PRINCIPAL_SYSTEM, .client = str_of(s->def->name) };
-	r->started_ns = clock_mono_ns();
-	r->deadline_ms = loop_now_ms(s->loop) + JOB_DEADLINE_MS;
-	trace_begin(&r->trace, r->arena, (struct http_fields){ NULL, 0 });
-	if (j->flow->state_bytes) r->state = arena_alloc(r->arena, j->flow->state_bytes);
-	CHECK(r->state != NULL || !j->flow->state_bytes);
-	r->link->users++;
-	j->request = r;
-	request_run(r);
+	j->request = job_request(s, s->link, &j->arena, j->flow);
+	j->request->job = j;
+	request_run(j->request);
 }
 
 /* From the drain point, so that nothing above still uses the request. */
@@ -100,7 +115,7 @@ static void job_add(struct service *s, const struct job *job, const struct flow 
 	*j = (struct job_runner){
 		.service = s, .job = job, .flow = flow, .ended = { .run = job_reset }, .next = s->jobs
 	};
-	arena_init(&j->arena, 8 * 1024, JOB_ARENA_BYTES_MAX);
+	job_arena_init(&j->arena);
 	j->timer = timer_new(s->loop, job_run, j);
 	timer_start(j->timer, JOB_FIRST_MS + (int64_t)index * 50, 0);
 	s->jobs = j;

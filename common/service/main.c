@@ -9,7 +9,9 @@
 
 #include "common/core/config.h"
 #include "common/core/log.h"
+#include "common/net/stream.h"
 #include "common/pg/migrate.h"
+#include "common/net/workers.h"
 
 enum {
 	BOOT_BYTES_MAX = 32 * 1024 * 1024,
@@ -35,45 +37,10 @@ static int migrate(struct service *s)
 	return e == ERR_NONE ? 0 : 1;
 }
 
-static void batches_make(struct service *s, struct link *l)
-{
-	for (unsigned i = 0; i < l->statements.count; i++)
-		if (l->plans[i].statement->batch_max) l->plans[i].batch = pg_batch_new(s->pool, l->plans[i].statement);
-	for (unsigned i = 0; i < l->contract->operation_count; i++) {
-		struct plan *plain = &l->operations[i].plain;
-		if (plain->statement && plain->statement->batch_max)
-			plain->batch = link_plan(l, plain->statement->name)->batch;
-	}
-}
-
-/* ── re-link on SIGHUP: all or nothing ── */
-
-static void old_link_released(void *arg)
-{
-	struct link *old = arg;
-	old->retired = true;
-	if (--old->users == 0) link_release(old);
-}
-
 static void on_hangup(void *arg, int signo)
 {
-	struct service *s = arg;
-	struct buf report;
 	(void)signo;
-	buf_init(&report, REPORT_BYTES_MAX);
-	struct link *fresh = link_load(s, config_need(&s->boot, "YG_PG"), &report);
-	if (!fresh) {
-		log_line(LOG_ERROR, "re-link refused; the old link stays", "%.*s", STR_FMT(buf_view(&report)));
-	} else {
-		struct link *old = s->link;
-		fresh->users = 1;
-		s->link = fresh;
-		pg_pool_relink(s->pool, &fresh->statements, old_link_released, old);
-		batches_make(s, fresh);
-		observe_link(s);
-		log_line(LOG_INFO, "re-linked", "%u operations", fresh->contract->operation_count);
-	}
-	buf_free(&report);
+	relink_start(arg);
 }
 
 /* ── drain on SIGTERM ── */
@@ -89,7 +56,7 @@ static void drain_poll(void *arg)
 	struct drain *d = arg;
 	struct service *s = d->service;
 	bool late = loop_now_ms(s->loop) > s->stop_by_ms;
-	if (!late && (!d->server_done || !jobs_idle(s))) return;
+	if (!late && (!d->server_done || !jobs_idle(s) || !purger_idle(s) || s->relink.running)) return;
 	if (late) log_line(LOG_WARN, "drain took too long", "stopping anyway");
 	timer_stop(d->timer);
 	loop_stop(s->loop);
@@ -152,6 +119,7 @@ static enum err service_open(struct service *s)
 		.shared_lanes = (unsigned)config_int("YG_PG_SHARED", 2, 1, 64),
 		.writer_lanes = (unsigned)config_int("YG_PG_WRITERS", 1, 1, 16) };
 	s->pool = pg_pool_new(s->loop, &config, &s->link->statements);
+	s->relink.conninfo = conninfo;
 	batches_make(s, s->link);
 	return ERR_NONE;
 }
@@ -161,6 +129,7 @@ static int serve(struct service *s)
 	struct drain drain = { .service = s };
 	if (service_open(s) != ERR_NONE || observe_start(s) != ERR_NONE) return EXIT_CONFIG;
 	observe_link(s);
+	if (purger_start(s) != ERR_NONE) return EXIT_CONFIG;
 	if (s->def->start && s->def->start(s, &s->boot, &s->context) != ERR_NONE) return EXIT_CONFIG;
 	drain.timer = timer_new(s->loop, drain_poll, &drain);
 	if (listen_start(s) != ERR_NONE) return EXIT_CONFIG;
@@ -175,6 +144,24 @@ static int serve(struct service *s)
 	log_flush();
 	/* What is left is only memory of this process; the kernel takes it back faster than we would. */
 	return 0;
+}
+
+static struct service *serving; /* for the workers, which are told their number only */
+
+static int serve_as(unsigned worker)
+{
+	serving->worker = worker;
+	return serve(serving);
+}
+
+static int serve_all(struct service *s)
+{
+	unsigned workers = (unsigned)config_int("YG_WORKERS", 1, 1, WORKERS_MAX);
+	if (workers == 1) return serve(s);
+	serving = s;
+	if (listener_share(config_need(&s->boot, "YG_LISTEN")) != ERR_NONE) return EXIT_CONFIG;
+	struct workers_hooks hooks = { .stopping = listener_unshare };
+	return workers_run(workers, serve_as, &hooks);
 }
 
 static const char *access_name(const struct operation *op)
@@ -248,7 +235,7 @@ int service_main(const struct service_def *def, int argc, char **argv)
 	if (settings_read(&s) != ERR_NONE)
 		log_line(LOG_ERROR, "cannot start", "settings");
 	else if (strcmp(verb, "serve") == 0)
-		status = serve(&s);
+		status = serve_all(&s);
 	else if (strcmp(verb, "relay") == 0)
 		status = relay_main(&s);
 	else if (strcmp(verb, "migrate") == 0)

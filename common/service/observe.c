@@ -77,11 +77,17 @@ enum err observe_start(struct service *s)
 	metrics_gauge_fn(m, "yg_http_connections", "Open connections.", NULL, 0, read_connections, s);
 	metrics_gauge_fn(
 	    m, "yg_http_bytes_held", "Memory held for connections and requests.", NULL, 0, read_bytes_held, s);
-	struct str address = config_str(&s->boot, "YG_METRICS_LISTEN", NULL);
+	struct str address =
+	    private_listener_address(&s->boot, config_str(&s->boot, "YG_METRICS_LISTEN", NULL), s->worker);
 	TRY(private_listener_open(s->loop, address, s->def->name, m, &s->private_listener));
 	if (s->private_listener)
 		private_listener_add_check(s->private_listener, STR("postgresql:connections"), check_database, s);
 	return ERR_NONE;
+}
+
+int64_t *service_gauge(struct service *s, const char *name, const char *help)
+{
+	return metrics_gauge(s->metrics, name, help, NULL, 0);
 }
 
 void observe_link(struct service *s)

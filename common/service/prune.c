@@ -1,13 +1,7 @@
 /* Jobs that every service has: old idempotency keys and published events leave, a slice at a time until the backlog is gone. */
 #include "common/service/runtime.h"
 
-enum {
-	PRUNE_EVERY_MS = 10 * 60 * 1000,
-	SLICE_ROWS = 5000,
-	SLICES_MAX = 400,
-	PAUSE_MS = 100,
-	SLICE_DEADLINE_MS = 30000
-};
+enum { PRUNE_EVERY_MS = 10 * 60 * 1000, SLICE_ROWS = 5000, SLICES_MAX = 400, PAUSE_MS = 100 };
 
 struct prune_state {
 	unsigned slices;
@@ -34,7 +28,7 @@ static enum next prune_rest(struct request *r)
 
 static enum next prune_again(struct request *r)
 {
-	r->deadline_ms = loop_now_ms(r->service->loop) + SLICE_DEADLINE_MS;
+	job_more_time(r);
 	r->step = 0;
 	return NEXT_STEP;
 }

@@ -186,6 +186,7 @@ static void flow_done(void *arg, const struct pg_outcome *o)
 			failed = true, request_fail(r, ERR_MEMORY, NULL);
 		else if (refused_by_row(r, plan, result, 0, pg_rows(result)))
 			failed = true;
+		purge_rows(r, plan, result, 0, pg_rows(result));
 	}
 	go_on(r, failed);
 }
@@ -198,6 +199,7 @@ static void flow_batch_done(
 	const struct plan *plan = r->rows[0].plan;
 	r->outcome = o->err;
 	r->constraint = arena_str(r->arena, o->constraint);
+	if (!failed) purge_rows(r, plan, result, first, count);
 	if (failed)
 		answer_outcome(r, o);
 	else if (!copy_rows(r, &r->rows[0], plan, result, first, count))

@@ -137,6 +137,11 @@ void request_end(struct request *r, enum next how)
 		job_finished(r->job, how == NEXT_FAIL);
 		return;
 	}
+	if (r->slot) {
+		request_leave(r);
+		each_ended(r->slot, how == NEXT_FAIL);
+		return;
+	}
 	if (how == NEXT_FAIL) answer_problem(r);
 }
 
@@ -236,6 +241,23 @@ static bool media_type_is(struct str value, struct str type)
 	return str_eq_ci(str_trim(media), type);
 }
 
+/* Bodies are UTF-8: nothing else can be asked for, and nobody guesses. */
+static bool is_utf8(struct str content_type)
+{
+	static const struct str name = STR("charset=");
+	struct str rest = content_type, part;
+	if (!str_cut(&rest, ';', &part)) return true; /* the media type itself */
+	while (str_cut(&rest, ';', &part)) {
+		part = str_trim(part);
+		if (part.n < name.n || !str_eq_ci(str_span(part.p, name.n), name)) continue;
+		struct str value = str_from(part, name.n);
+		if (value.n >= 2 && value.p[0] == '"' && value.p[value.n - 1] == '"')
+			value = str_span(value.p + 1, value.n - 2);
+		if (!str_eq_ci(value, STR("utf-8")) && !str_eq_ci(value, STR("utf8"))) return false;
+	}
+	return true;
+}
+
 static struct str lookup_header(const void *request, struct str name)
 {
 	return http_get(((const struct request *)request)->x->fields, name);
@@ -245,6 +267,11 @@ static enum next read_body(struct request *r)
 {
 	const struct operation *op = r->linked->operation;
 	struct str body = r->x->body, type = http_get(r->x->fields, STR("content-type"));
+	struct str encoding = body.n ? http_get(r->x->fields, STR("content-encoding")) : STR_NONE;
+	if (encoding.p && !str_eq_ci(str_trim(encoding), STR("identity"))) {
+		request_add_header(r, STR("Accept-Encoding"), STR("identity")); /* RFC 9110 15.5.16 */
+		return request_fail(r, ERR_UNSUPPORTED_MEDIA_TYPE, "Content-Encoding");
+	}
 	if (!op->body_type.p)
 		return body.n == 0 ? NEXT_STEP
 				   : request_fail(r, ERR_UNSUPPORTED_MEDIA_TYPE, "this operation takes no body");
@@ -260,6 +287,7 @@ static enum next read_body(struct request *r)
 		request_add_header(r, STR("Accept"), op->body_type);
 		return request_fail(r, ERR_UNSUPPORTED_MEDIA_TYPE, NULL);
 	}
+	if (!is_utf8(type)) return request_fail(r, ERR_UNSUPPORTED_MEDIA_TYPE, "charset");
 	if (form) {
 		if (contract_read_form(r->arena, body, &r->body) != ERR_NONE)
 			return request_fail(r, ERR_SYNTAX, "form body");

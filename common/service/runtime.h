@@ -43,7 +43,7 @@ struct bind {
 
 /* Columns whose alias starts with '!': index, or -1. */
 struct steering {
-	int problem, detail, etag, location, status, fingerprint, pending;
+	int problem, detail, etag, location, status, fingerprint, pending, tags, purge;
 };
 
 /* A statement made ready for an operation (or, with no operation, for flows and jobs). */
@@ -97,6 +97,14 @@ struct upstream_entry {
 
 enum { IDENTITY_KEYS_MAX = 4, UPSTREAMS_MAX = 16 };
 
+/* A new link in the making. */
+struct relink {
+	struct str conninfo;
+	struct buf report;
+	struct link *fresh;
+	bool running, again;
+};
+
 struct service {
 	const struct service_def *def;
 	struct arena boot;
@@ -120,6 +128,9 @@ struct service {
 	struct buf scratch; /* body of the answer being made; used within one step */
 	struct metrics *metrics;
 	struct job_runner *jobs;
+	struct purger *purger; /* NULL: no Redis */
+	struct relink relink;
+	unsigned worker; /* 0 unless YG_WORKERS says more */
 	bool draining;
 	int64_t stop_by_ms;
 };
@@ -147,6 +158,7 @@ struct request {
 	struct linked_operation *linked; /* NULL for jobs and before routing */
 	struct http_exchange *x; /* NULL for jobs */
 	struct job_runner *job; /* NULL for HTTP */
+	struct each_slot *slot; /* of one row of a job's query */
 	struct arena *arena;
 	struct principal principal;
 	struct route route;
@@ -223,6 +235,10 @@ void link_release(struct link *l);
 const struct plan *link_plan(const struct link *l, struct str statement);
 const struct flow *flow_find(const struct service_def *def, struct str name);
 
+/* relink.c */
+void batches_make(struct service *s, struct link *l);
+void relink_start(struct service *s);
+
 /* link_check.c: each adds a line per fault */
 void check_operation(const struct operation *op, struct buf *report);
 void check_shape(const struct operation *op, const struct pg_statement *s, struct buf *report);
@@ -242,6 +258,14 @@ struct str constraint_slug(struct str constraint, char slug[SLUG_BYTES_MAX]);
 /* True when the list of If-None-Match names the entity tag (weak comparison, RFC 9110 13.1.2). */
 bool etag_matches(struct str list, struct str tag);
 void answer_send(struct request *r, int status, struct str content_type, struct str body);
+
+/* purge.c: what is cached elsewhere and was changed here; service_purge is in service.h */
+enum err purger_start(struct service *s);
+/* Nothing waits to be told, or nobody can be. */
+bool purger_idle(const struct service *s);
+/* The "!purge" column of the rows, once their transaction has been committed. */
+void purge_rows(
+    struct request *r, const struct plan *plan, const struct pg_result *result, unsigned first, unsigned count);
 
 /* page.c */
 enum { PAGE_KEYS_MAX = 8, CURSOR_BYTES_MAX = 768 }; /* 1024 characters, as common.yaml has it */
@@ -275,6 +299,15 @@ void jobs_start(struct service *s);
 void jobs_stop(struct service *s);
 void job_finished(struct job_runner *j, bool failed);
 const char *job_name(const struct job_runner *j);
+/* A request without a client, of the system itself. */
+struct request *job_request(struct service *s, struct link *l, struct arena *a, const struct flow *flow);
+/* The deadline of a job, from now. */
+void job_more_time(struct request *r);
+void job_arena_init(struct arena *a);
+
+/* each.c */
+void each_ended(struct each_slot *slot, bool failed);
+
 bool jobs_idle(const struct service *s);
 
 /* prune.c: what every service forgets after a while */

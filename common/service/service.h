@@ -54,9 +54,17 @@ int service_main(const struct service_def *def, int argc, char **argv);
 void *service_context(const struct service *s);
 struct loop *service_loop(const struct service *s);
 const struct vault *service_vault(const struct service *s);
+/**
+ * Purges tags (separated by spaces) in all caches, soon; for what has been committed already. Statements do it by themselves with a
+ * column "!purge". Nothing happens without YG_REDIS.
+ */
+void service_purge(struct service *s, struct str tags);
 struct outbound;
 /** Shared HTTPS client (common/http/outbound.h), made on first use with YG_OUTBOUND_CA. */
 struct outbound *service_outbound(struct service *s);
+
+/** A number that operators see in /metrics, without labels. The same name gives the same cell. */
+int64_t *service_gauge(struct service *s, const char *name, const char *help);
 
 /* ── inside a step ── */
 struct service *request_service(const struct request *r);
@@ -94,6 +102,14 @@ struct str request_column(const struct request *r, unsigned row, const char *nam
 int64_t request_column_i64(const struct request *r, unsigned row, const char *name, int64_t fallback);
 unsigned request_rows_at(const struct request *r, unsigned statement);
 struct str request_column_at(const struct request *r, unsigned statement, unsigned row, const char *name);
+
+/**
+ * In a job: runs `flow` once for each row of the last query, at most `parallel` at a time; there request_column(r, 0, …) is that row.
+ * A row that fails is logged and costs no other. The next step goes on when all have ended; rows that were not begun when the
+ * process has to stop are left out, so what is taken must be found again later.
+ */
+enum { EACH_PARALLEL_MAX = 32 };
+enum next request_each(struct request *r, const struct flow *flow, unsigned parallel);
 
 /** HTTPS to an outside party. The next step reads request_reply. Transport failures do not fail the request by themselves. */
 struct fetch {

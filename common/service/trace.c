@@ -41,28 +41,21 @@ static bool read_parent(struct trace *t, struct str v)
 	return true;
 }
 
-static bool is_key_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '*' || c == '/';
-}
-
-/* Letters first, then key characters; a tenant may begin with a digit. */
-static bool is_key_part(struct str s, size_t most, bool digit_first)
-{
-	if (s.n == 0 || s.n > most) return false;
-	bool letter = s.p[0] >= 'a' && s.p[0] <= 'z', digit = s.p[0] >= '0' && s.p[0] <= '9';
-	if (!letter && !(digit && digit_first)) return false;
-	for (size_t i = 1; i < s.n; i++)
-		if (!is_key_char(s.p[i])) return false;
-	return true;
-}
-
+/* A letter or digit, then up to 255 of these (the second level of the recommendation, which takes in the first). */
 static bool is_key(struct str key)
 {
-	ptrdiff_t at = str_index(key, '@');
-	if (at < 0) return is_key_part(key, 256, false);
-	return is_key_part(str_span(key.p, (size_t)at), 241, true) &&
-	       is_key_part(str_from(key, (size_t)at + 1), 14, false);
+	static const bool is_first[256] = { ['a' ... 'z'] = true, ['0' ... '9'] = true };
+	static const bool is_rest[256] = { ['a' ... 'z'] = true,
+		['0' ... '9'] = true,
+		['_'] = true,
+		['-'] = true,
+		['*'] = true,
+		['/'] = true,
+		['@'] = true };
+	if (key.n == 0 || key.n > 256 || !is_first[(unsigned char)key.p[0]]) return false;
+	for (size_t i = 1; i < key.n; i++)
+		if (!is_rest[(unsigned char)key.p[i]]) return false;
+	return true;
 }
 
 static bool is_member(struct str member)

@@ -8,6 +8,7 @@ for service in identity donations; do
 	[ -e "$folder/vault-$service" ] || printf 'current k1\nkey k1 %s\nindex %s\n' "$(openssl rand -base64 32)" "$(openssl rand -base64 32)" > "$folder/vault-$service"
 done
 [ -e "$folder/admin" ] || printf 'admin:%s\n' "$(openssl rand -hex 12)" > "$folder/admin"
+sh /deploy/certificate "$folder/tls" server localhost 127.0.0.1 ::1
 node "$2/keys.mjs" "$folder/standins"
 value() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" "$folder/standins/standins.json" | head -n 1; }
 cat > "$folder/settings" <<SETTINGS

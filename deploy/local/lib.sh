@@ -64,16 +64,23 @@ alive() {
 	pid=$(pid_of "$1") && [ -n "$pid" ] && running "$pid"
 }
 
-# The private ports beside YG_PORT.
+# The private ports beside YG_PORT. Of several workers each has the port after the one before: they begin further away.
 port_of() {
+	if [ "${YG_WORKERS:-1}" -gt 1 ]; then
+		case $1 in
+		gateway) echo $((PORT + 10)) && return ;;
+		identity) echo $((PORT + 20)) && return ;;
+		donations) echo $((PORT + 30)) && return ;;
+		esac
+	fi
 	case $1 in
 	gateway) echo $((PORT + 1)) ;;
 	identity) echo $((PORT + 2)) ;;
 	donations) echo $((PORT + 3)) ;;
 	relay_identity) echo $((PORT + 4)) ;;
 	relay_donations) echo $((PORT + 5)) ;;
-	wechat) echo $((PORT + 6)) ;;
-	wechat_control) echo $((PORT + 7)) ;;
+	tls) echo $((PORT + 6)) ;;
+	wechat | wechat_control) echo $((PORT + 7)) ;; # it tells TLS from plain HTTP by the first byte
 	wechat_pay) echo $((PORT + 8)) ;;
 	wechat_pay_control) echo $((PORT + 9)) ;;
 	esac

@@ -3,6 +3,7 @@
 
 #include "common/core/map.h"
 #include "common/service/service.h"
+#include "services/donations/pace.h"
 #include "services/donations/provider.h"
 #include "services/donations/wechat_pay.h"
 
@@ -13,10 +14,17 @@ struct openid {
 	char text[OPENID_BYTES_MAX];
 };
 
+/* What waits for a person or for the jobs, as /metrics shows it: job money_watch. */
+struct matters {
+	int64_t *exceptions_open, *refunds_failed, *refunds_due, *orders_due;
+};
+
 /* What the flows of this service share: service_context(). */
 struct donations {
 	struct wechat_pay pay;
 	struct lru openids; /* subject → struct openid */
+	struct pace pace; /* of the jobs' calls */
+	struct matters matters;
 };
 
 extern const struct service_def donations;
@@ -57,7 +65,8 @@ enum next give_answer(struct request *r);
 enum next notify_verify(struct request *r);
 enum next notify_answer(struct request *r);
 
-/* flow_follow.c: job order_follow */
+/* flow_follow.c: job order_follow, and order_ask for each order it takes */
+extern const struct flow order_ask;
 enum follow_action { FOLLOW_NOTHING, FOLLOW_ASK, FOLLOW_CLOSE_THERE, FOLLOW_CLOSE_HERE, FOLLOW_SETTLE };
 struct follow_state {
 	enum follow_action action;
@@ -67,6 +76,7 @@ struct follow_state {
 };
 enum next follow_take(struct request *r);
 enum next follow_taken(struct request *r);
+enum next follow_begin(struct request *r);
 enum next follow_sign(struct request *r);
 enum next follow_send(struct request *r);
 enum next follow_read(struct request *r);
@@ -75,17 +85,26 @@ enum next follow_send_close(struct request *r);
 enum next follow_read_close(struct request *r);
 enum next follow_write(struct request *r);
 
-/* flow_refund.c: job refund_follow */
+/* flow_refund.c: job refund_follow, and refund_ask for each refund it takes */
+extern const struct flow refund_ask;
 struct refund_state {
-	bool taken;
-	struct str out_refund_no;
-	struct provider_call call;
+	struct str out_refund_no, refusal;
+	bool asks; /* POST: WeChat is asked to do it */
+	struct provider_call call, look; /* each used once: it owns memory */
 };
 enum next refund_take(struct request *r);
 enum next refund_taken(struct request *r);
+enum next refund_begin(struct request *r);
 enum next refund_sign(struct request *r);
 enum next refund_send(struct request *r);
 enum next refund_read(struct request *r);
+enum next refund_sign_look(struct request *r);
+enum next refund_send_look(struct request *r);
+enum next refund_read_look(struct request *r);
+
+/* flow_watch.c: job money_watch */
+enum next watch_query(struct request *r);
+enum next watch_show(struct request *r);
 
 /* flow_mine.c: my_gift_get */
 enum next mine_load(struct request *r);

@@ -1,25 +1,29 @@
 /* Orders whose callback never came: asked about after a minute and then ever more rarely; when their time is over they are closed at
- * WeChat first and here afterwards, so that a payment in between is still found. One order a run; its next look is put off before
- * the first step, so a crash or a second process does no harm. */
+ * WeChat first and here afterwards, so that a payment in between is still found. A run takes a slice and asks for several at a time;
+ * their next look is put off before the first step, so a crash or a second process does no harm. */
 #include "services/donations/donations.h"
 
-enum { PROVIDER_TIMEOUT_MS = 8000, IDLE_MS = 1000 };
+enum { PROVIDER_TIMEOUT_MS = 8000, IDLE_MS = 1000, ORDERS_AT_ONCE = 16 };
 
 enum next follow_take(struct request *r)
 {
-	return request_query(r, "order_take_due");
+	return provider_rests(r) ? NEXT_STEP : request_query(r, "order_take_due"); /* no query, no rows */
 }
 
 enum next follow_taken(struct request *r)
 {
+	return request_rows(r) ? request_each(r, &order_ask, ORDERS_AT_ONCE) : request_sleep(r, IDLE_MS);
+}
+
+enum next follow_begin(struct request *r)
+{
 	struct follow_state *f = request_state(r);
-	if (request_rows(r) == 0) return request_sleep(r, IDLE_MS);
 	f->out_trade_no = request_column(r, 0, "out_trade_no");
 	f->expired = str_eq(request_column(r, 0, "expired"), STR("t"));
 	bool transfer = str_eq(request_column(r, 0, "channel"), STR("BANK_TRANSFER"));
 	f->action = transfer ? (f->expired ? FOLLOW_CLOSE_HERE : FOLLOW_NOTHING) : FOLLOW_ASK;
 	request_set(r, "flow.out_trade_no", f->out_trade_no);
-	return NEXT_STEP;
+	return f->action == FOLLOW_ASK ? provider_turn(r) : NEXT_STEP;
 }
 
 enum next follow_sign(struct request *r)
@@ -69,7 +73,7 @@ enum next follow_read(struct request *r)
 	if (f->action != FOLLOW_ASK) return NEXT_STEP;
 	provider_read(r, &f->call);
 	f->action = decide(r, f);
-	return NEXT_STEP;
+	return f->action == FOLLOW_CLOSE_THERE ? provider_turn(r) : NEXT_STEP;
 }
 
 enum next follow_sign_close(struct request *r)

@@ -6,7 +6,7 @@
 #include "common/core/log.h"
 #include "services/donations/donations.h"
 
-enum { SIGNING_BYTES_MAX = 16 * 1024 };
+enum { SIGNING_BYTES_MAX = 16 * 1024, REST_WAITED_MS_MAX = 5000 };
 
 static void sign(void *arg) /* in a thread of the pool */
 {
@@ -34,6 +34,21 @@ enum next signing_start(struct request *r, struct signing *s, struct str text)
 	s->text = text;
 	s->err = ERR_NONE;
 	return request_work(r, sign, s);
+}
+
+enum next provider_turn(struct request *r)
+{
+	struct donations *d = request_context(r);
+	int64_t now_ms = clock_mono_ms();
+	if (pace_rest_left(&d->pace, now_ms) > REST_WAITED_MS_MAX) return NEXT_DONE; /* its next look comes anyway */
+	int64_t wait_ms = pace_turn(&d->pace, now_ms);
+	return wait_ms > 0 ? request_sleep(r, wait_ms) : NEXT_STEP;
+}
+
+bool provider_rests(struct request *r)
+{
+	const struct donations *d = request_context(r);
+	return pace_rest_left(&d->pace, clock_mono_ms()) > 0;
 }
 
 enum next provider_sign(struct request *r, struct provider_call *c)
@@ -98,6 +113,7 @@ static void note_failure(const struct provider_call *c, const struct reply *repl
 enum next provider_read(struct request *r, struct provider_call *c)
 {
 	const struct reply *reply = request_reply(r);
+	struct donations *d = request_context(r);
 	struct json_error error;
 	c->transport = reply->err;
 	c->result = PROVIDER_FAILED;
@@ -109,6 +125,7 @@ enum next provider_read(struct request *r, struct provider_call *c)
 	}
 	if (reply->status < 200 || reply->status > 299) {
 		c->code = wechat_pay_error_code(request_arena(r), reply->body);
+		if (reply->status == 429) pace_limited(&d->pace, clock_mono_ms());
 		if (reply->status >= 400 && reply->status < 500 && reply->status != 429) c->result = PROVIDER_REFUSED;
 		note_failure(c, reply, "refused");
 		return NEXT_STEP;
@@ -121,6 +138,7 @@ enum next provider_read(struct request *r, struct provider_call *c)
 		note_failure(c, reply, "reply is not JSON");
 		return NEXT_STEP;
 	}
+	pace_taken(&d->pace, clock_mono_ms());
 	c->result = PROVIDER_OK;
 	return NEXT_STEP;
 }

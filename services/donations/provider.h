@@ -40,6 +40,11 @@ struct provider_call {
 /** Signs `text` with our key; the next step finds s->signature or s->err. */
 enum next signing_start(struct request *r, struct signing *s, struct str text);
 
+/** For jobs: waits for the next turn to call (services/donations/pace.h). */
+enum next provider_turn(struct request *r);
+/** WeChat has asked to be left alone: a job takes nothing new. */
+bool provider_rests(struct request *r);
+
 /** Fills method, target, body and timeout into *c beforehand. */
 enum next provider_sign(struct request *r, struct provider_call *c);
 enum next provider_send(struct request *r, struct provider_call *c);

@@ -45,10 +45,13 @@ static const struct step my_gift_get[] = {
 	{ "answer", mine_answer },
 };
 
-/* One order a run; a second's sleep inside the run when none is due. */
+/* A slice of orders a run; a second's sleep inside the run when none is due. */
 static const struct step order_follow[] = {
-	{ "take", follow_take },
-	{ "taken", follow_taken },
+	{ "take", follow_take }, { "taken", follow_taken }, /* order_ask for each */
+};
+
+static const struct step order_ask_steps[] = {
+	{ "begin", follow_begin },
 	{ "sign query", follow_sign },
 	{ "query", follow_send },
 	{ "queried", follow_read },
@@ -59,11 +62,22 @@ static const struct step order_follow[] = {
 };
 
 static const struct step refund_follow[] = {
-	{ "take", refund_take },
-	{ "taken", refund_taken },
+	{ "take", refund_take }, { "taken", refund_taken }, /* refund_ask for each */
+};
+
+static const struct step refund_ask_steps[] = {
+	{ "begin", refund_begin },
 	{ "sign", refund_sign },
 	{ "send", refund_send },
 	{ "read", refund_read },
+	{ "sign look", refund_sign_look }, /* refused for good: is there really no such refund? */
+	{ "look", refund_send_look },
+	{ "looked", refund_read_look },
+};
+
+static const struct step money_watch[] = {
+	{ "query", watch_query },
+	{ "show", watch_show },
 };
 
 static enum next fold(struct request *r)
@@ -87,16 +101,22 @@ static const struct flow flows[] = {
 	FLOW(gift_payment_create, sizeof(struct give_state)),
 	FLOW(payment_notification_create, 0),
 	FLOW(my_gift_get, 0),
-	FLOW(order_follow, sizeof(struct follow_state)),
-	FLOW(refund_follow, sizeof(struct refund_state)),
+	FLOW(order_follow, 0),
+	FLOW(refund_follow, 0),
+	FLOW(money_watch, 0),
 	FLOW(totals_fold, 0),
 	FLOW(gift_partitions_ensure, 0),
 };
+
+const struct flow order_ask = { "order_ask", order_ask_steps, ARRAY_LEN(order_ask_steps), sizeof(struct follow_state) };
+const struct flow refund_ask = { "refund_ask", refund_ask_steps, ARRAY_LEN(refund_ask_steps),
+	sizeof(struct refund_state) };
 
 static const struct job jobs[] = {
 	{ "totals_fold", 1000 },
 	{ "order_follow", 10 },
 	{ "refund_follow", 10 },
+	{ "money_watch", 5000 },
 	{ "gift_partitions_ensure", 6 * 3600 * 1000 },
 };
 

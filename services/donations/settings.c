@@ -44,9 +44,18 @@ static enum err read_public_keys(struct arena *boot, struct wechat_pay *p)
 	return ERR_NONE;
 }
 
+static void gauges_make(struct service *s, struct matters *m)
+{
+	m->exceptions_open = service_gauge(
+	    s, "yg_donations_payment_exceptions_open", "Payments that fit no order or refund and wait for a person.");
+	m->refunds_failed = service_gauge(
+	    s, "yg_donations_refunds_failed", "Refunds that WeChat Pay refused and that wait for a person.");
+	m->refunds_due = service_gauge(s, "yg_donations_refunds_due", "Refunds that a job should ask about now.");
+	m->orders_due = service_gauge(s, "yg_donations_orders_due", "Unpaid orders that a job should ask about now.");
+}
+
 enum err donations_start(struct service *s, struct arena *boot, void **context)
 {
-	(void)s;
 	struct donations *d = ARENA_NEW(boot, struct donations);
 	if (!d) return ERR_MEMORY;
 	struct wechat_pay *p = &d->pay;
@@ -62,6 +71,7 @@ enum err donations_start(struct service *s, struct arena *boot, void **context)
 	if (p->apiv3_key.n != APIV3_KEY_BYTES) return bad("YG_WXPAY_APIV3_KEY_FILE", "not 32 bytes");
 	if (str_ends(p->base_url, STR("/"))) p->base_url.n--;
 	lru_init(&d->openids, OPENIDS_MAX, SUBJECT_BYTES_MAX, sizeof(struct openid));
+	gauges_make(s, &d->matters);
 	*context = d;
 	return ERR_NONE;
 }

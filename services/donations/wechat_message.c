@@ -174,3 +174,12 @@ struct str wechat_pay_error_code(struct arena *a, struct str body)
 	struct str code = json_get_str(v, "code");
 	return code.p && code.n <= 64 ? code : STR("");
 }
+
+bool wechat_pay_refund_refused(struct str code)
+{
+	static const struct str final[] = { STR("PARAM_ERROR"), STR("INVALID_REQUEST"), STR("RESOURCE_NOT_EXISTS"),
+		STR("USER_ACCOUNT_ABNORMAL") };
+	for (size_t i = 0; i < ARRAY_LEN(final); i++)
+		if (str_eq(code, final[i])) return true;
+	return false;
+}

@@ -57,7 +57,7 @@ struct wechat_pay_event {
 	const struct json *resource; /* decrypted; NULL when `original_type` is neither transaction nor refund */
 	bool is_refund;
 };
-/** ERR_MALFORMED_JSON, ERR_SYNTAX (a member is missing), ERR_CRYPTO (tag wrong). */
+/** What json_read fails with, ERR_SYNTAX (a member is missing), ERR_CRYPTO (tag wrong). */
 MUST_USE enum err wechat_pay_open_event(
     struct arena *a, struct str apiv3_key, struct str body, struct wechat_pay_event *out);
 
@@ -94,5 +94,8 @@ struct str wechat_pay_refund_body(struct arena *a, const struct wechat_pay *p, s
     struct str out_refund_no, struct str reason, int64_t refund_fen, int64_t total_fen);
 /** `code` of an error body, "" when there is none. */
 struct str wechat_pay_error_code(struct arena *a, struct str body);
+/** A refund refused with this code will be refused again and again; others (no money in the account, too many calls, our own
+ * settings) may pass. */
+bool wechat_pay_refund_refused(struct str code);
 
 #endif

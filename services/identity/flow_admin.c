@@ -10,7 +10,7 @@ enum { TOTP_SECRET_BYTES = 20 };
 enum next staff_hash(struct request *r)
 {
 	struct staff_create_state *s = request_state(r);
-	enum err e = hash_begin(r, &s->work, request_value(r, "body.password"));
+	enum err e = hash_begin(r, &s->work, request_value(r, "body.password"), HASHES_MAX);
 	return e == ERR_NONE ? request_work(r, hash_make, &s->work) : request_fail(r, e, NULL);
 }
 
@@ -117,6 +117,29 @@ enum next partner_signing_key_answer(struct request *r)
 	request_add_header(r, STR("Location"),
 	    arena_printf(request_arena(r), "/v1/partners/%.*s/signing-keys", STR_FMT(request_value(r, "path.id"))));
 	return request_answer(r, 201);
+}
+
+/* ── staff_entry_code_create ── */
+
+enum next entry_code_make(struct request *r)
+{
+	struct secret_state *s = request_state(r);
+	s->secret = secret_new(request_arena(r));
+	request_set(r, "flow.secret_sha256", sha256_hex(request_arena(r), s->secret));
+	return s->secret.p ? request_query(r, "staff_entry_code_create") : request_fail(r, ERR_MEMORY, NULL);
+}
+
+enum next entry_code_show(struct request *r)
+{
+	const struct secret_state *s = request_state(r);
+	struct str expires_at = request_column(r, 0, "expires_at");
+	if (!expires_at.p) return request_fail(r, ERR_NOT_FOUND, NULL);
+	struct json_writer *w = request_writer(r);
+	json_begin_object(w);
+	json_put_member_str(w, "entry_code", s->secret);
+	json_put_member_str(w, "expires_at", expires_at);
+	json_end_object(w);
+	return request_answer(r, 0);
 }
 
 /* ── one-time codes: for oneself only ── */

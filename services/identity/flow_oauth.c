@@ -98,6 +98,20 @@ static int find_secret(struct request *r, struct str secret)
 	return found;
 }
 
+/* RFC 8705: the certificate that the connection has proved, in the gateway's words (X-Yangguang-Certificate). */
+static const char *bind_certificate(struct request *r, struct oauth_state *s, unsigned row)
+{
+	struct str shown = request_header(r, STR("x-yangguang-certificate"));
+	if (!str_eq(request_column(r, row, "bound"), STR("t"))) return NULL;
+	if (!shown.n) return "this client must connect with its client certificate";
+	if (str_eq(shown, STR("expired"))) return "the client certificate has expired";
+	if (str_eq(shown, STR("untrusted"))) return "the client certificate is not issued by a trusted authority";
+	if (!str_list_has(request_column(r, row, "certificates"), ' ', shown))
+		return "the client certificate is not registered for this client";
+	s->principal.certificates = shown;
+	return NULL;
+}
+
 enum next oauth_check(struct request *r)
 {
 	struct oauth_state *s = request_state(r);
@@ -112,6 +126,8 @@ enum next oauth_check(struct request *r)
 	    request_value(r, "body.scope"), &s->principal.scopes);
 	if (e == ERR_MEMORY) return request_fail(r, e, NULL);
 	if (e != ERR_NONE) return oauth_refuse(r, "invalid_scope", "scope names something this client does not have");
+	const char *wrong = bind_certificate(r, s, (unsigned)row);
+	if (wrong) return oauth_refuse(r, "invalid_client", wrong);
 	request_set(r, "flow.subject", s->principal.subject);
 	request_set(r, "flow.session", s->principal.session);
 	return request_query(r, "token_event");
@@ -175,6 +191,11 @@ static void put_token(struct json_writer *w, const struct principal *p)
 	json_put_member_str(w, "sid", p->session);
 	json_put_member_str(w, "kind", principal_kind_name(p->kind));
 	if (p->organization.p) json_put_member_str(w, "org", p->organization);
+	if (!p->certificates.n) return;
+	json_put_key(w, STR("cnf"));
+	json_begin_object(w);
+	json_put_member_str(w, "x5t#S256", p->certificates);
+	json_end_object(w);
 }
 
 enum next introspect_answer(struct request *r)
@@ -222,6 +243,7 @@ struct str metadata_make(struct arena *a, struct str public_url)
 	put_list(&w, "grant_types_supported", grants, ARRAY_LEN(grants));
 	put_list(&w, "response_types_supported", NULL, 0);
 	put_list(&w, "token_endpoint_auth_methods_supported", methods, ARRAY_LEN(methods));
+	json_put_member_bool(&w, "tls_client_certificate_bound_access_tokens", true);
 	json_end_object(&w);
 	struct str made = buf_ok(&text) && !a->overflow ? arena_str(a, buf_view(&text)) : STR_NONE;
 	buf_free(&text);

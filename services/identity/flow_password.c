@@ -11,17 +11,12 @@ enum next password_charge(struct request *r)
 	struct arena *a = request_arena(r);
 	const struct principal *p = request_principal(r);
 	if (p->kind != PRINCIPAL_STAFF) return request_fail(r, ERR_INSUFFICIENT_SCOPE, NULL);
-	enum err e = hash_begin(r, &s->old, request_value(r, "body.current_password"));
+	enum err e = hash_begin(r, &s->old, request_value(r, "body.current_password"), HASHES_MAX);
 	if (e != ERR_NONE) return request_fail(r, e, NULL);
 	struct str bucket = arena_printf(a, "password\n%.*s", STR_FMT(p->subject));
 	bucket = blind_index(service_vault(request_service(r)), a, STR("identity.throttle"), bucket);
-	request_set(r, "flow.username", STR(""));
-	request_set(r, "flow.pair_bucket", bucket);
-	request_set(r, "flow.user_bucket", bucket);
-	request_set(r, "flow.network_bucket", bucket);
-	request_set(r, "flow.pair_schedule", throttle_schedule(a, THROTTLE_PAIR));
-	request_set(r, "flow.user_schedule", throttle_schedule(a, THROTTLE_PAIR));
-	request_set(r, "flow.network_schedule", throttle_schedule(a, THROTTLE_PAIR));
+	request_set(r, "flow.bucket", bucket);
+	request_set(r, "flow.schedule", throttle_schedule(a, THROTTLE_PAIR));
 	return bucket.p ? request_query_all(r, statements, ARRAY_LEN(statements)) : request_fail(r, ERR_MEMORY, NULL);
 }
 
@@ -45,7 +40,7 @@ enum next password_hash_new(struct request *r)
 	hash_end(&s->old);
 	enum err e = request_outcome(r) == ERR_NONE ? s->old.result : request_outcome(r);
 	if (e == ERR_CREDENTIALS) return request_refuse(r, "current-password-wrong", NULL);
-	if (e == ERR_NONE) e = hash_begin(r, &s->work, request_value(r, "body.new_password"));
+	if (e == ERR_NONE) e = hash_begin(r, &s->work, request_value(r, "body.new_password"), HASHES_MAX);
 	return e == ERR_NONE ? request_work(r, hash_make, &s->work) : request_fail(r, e, NULL);
 }
 
@@ -79,7 +74,7 @@ enum next password_changed(struct request *r)
 enum next reset_hash(struct request *r)
 {
 	struct password_state *s = request_state(r);
-	enum err e = hash_begin(r, &s->work, request_value(r, "body.password"));
+	enum err e = hash_begin(r, &s->work, request_value(r, "body.password"), HASHES_MAX);
 	return e == ERR_NONE ? request_work(r, hash_make, &s->work) : request_fail(r, e, NULL);
 }
 

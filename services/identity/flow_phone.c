@@ -175,26 +175,17 @@ enum next phone_read(struct request *r)
 	if (errcode == 40029 || errcode == 40163) return request_fail(r, ERR_PHONE_CODE, NULL);
 	if (errcode == -1) return request_fail(r, ERR_UNAVAILABLE, NULL);
 	e = errcode == 0 ? read_phone(r, v, s) : ERR_LOGIN_PROVIDER;
-	return e == ERR_NONE ? request_query(r, "citizen_key") : request_fail(r, e, NULL);
+	return e == ERR_NONE ? citizen_key_ask(r) : request_fail(r, e, NULL);
 }
 
-/* Under the person's own key, which is made when it is first needed. */
 static enum err seal_phone(struct request *r, struct phone_state *s)
 {
 	struct arena *a = request_arena(r);
-	const struct vault *v = service_vault(request_service(r));
-	unsigned char key[AES_KEY_BYTES];
-	struct str wrapped = bytea_bytes(a, request_column(r, 0, "wrapped_key")), sealed;
-	if (wrapped.p)
-		TRY(vault_unwrap(v, wrapped, key));
-	else
-		TRY(vault_new_key(v, a, key, &wrapped));
-	enum err e = field_seal(a, key, PHONE_CONTEXT, s->phone, &sealed);
-	crypto_wipe(key, sizeof key);
-	if (e != ERR_NONE) return e;
-	request_set(r, "flow.wrapped_key", bytea_text(a, wrapped));
-	request_set(r, "flow.phone_sealed", bytea_text(a, sealed));
-	request_set(r, "flow.phone_index", blind_index(v, a, STR("identity.phone"), s->phone));
+	struct str wrapped = request_column(r, 0, "wrapped_key");
+	TRY(seal_under(r, wrapped, "flow.phone_sealed", PHONE_CONTEXT, s->phone));
+	request_set(r, "flow.wrapped_key", wrapped);
+	request_set(
+	    r, "flow.phone_index", blind_index(service_vault(request_service(r)), a, STR("identity.phone"), s->phone));
 	request_set(r, "flow.phone_masked", s->masked);
 	return a->overflow ? ERR_MEMORY : ERR_NONE;
 }
@@ -210,6 +201,7 @@ enum next phone_seal(struct request *r)
 enum next phone_answer(struct request *r)
 {
 	const struct phone_state *s = request_state(r);
+	if (!request_column(r, 0, "phone_bound_at").p) return request_fail(r, ERR_UNAUTHENTICATED, "the key is gone");
 	struct json_writer *w = request_writer(r);
 	json_begin_object(w);
 	json_put_member_str(w, "phone_masked", s->masked);
@@ -227,16 +219,10 @@ enum next openid_find(struct request *r)
 
 enum next openid_answer(struct request *r)
 {
-	struct arena *a = request_arena(r);
-	unsigned char key[AES_KEY_BYTES];
 	struct str openid;
 	if (request_rows(r) == 0) return request_fail(r, ERR_NOT_FOUND, NULL);
-	enum err e =
-	    vault_unwrap(service_vault(request_service(r)), bytea_bytes(a, request_column(r, 0, "wrapped_key")), key);
-	if (e == ERR_NONE)
-		e = field_open(a, key, STR("identity.citizen_account.openid"),
-		    bytea_bytes(a, request_column(r, 0, "openid_sealed")), &openid);
-	crypto_wipe(key, sizeof key);
+	enum err e = open_under(r, request_column(r, 0, "wrapped_key"), STR("identity.citizen_account.openid"),
+	    request_column(r, 0, "openid_sealed"), &openid);
 	if (e != ERR_NONE) return request_fail(r, e, NULL);
 	struct json_writer *w = request_writer(r);
 	json_begin_object(w);

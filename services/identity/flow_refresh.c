@@ -86,5 +86,5 @@ enum next refresh_answer(struct request *r)
 	} else if (!str_eq(result, STR("ROTATED"))) {
 		return request_fail(r, ERR_REFRESH_INVALID, NULL);
 	}
-	return tokens_answer(r, &s->principal, s->successor);
+	return tokens_answer(r, &s->principal, s->successor, STR_NONE);
 }

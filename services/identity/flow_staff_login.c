@@ -1,11 +1,17 @@
 /*
  * auth_staff: the attempt is charged before the password is looked at, the password before the one-time code, the code before the
- * grants. Unknown names take the same path and the same time as known ones, and get the same answer.
+ * grants. Which queue it stands in (login_lane) is seen from what only the owner can have: a device he signed in from, an entry code,
+ * two one-time codes in a row. Unknown names take the same path and the same time as known ones, and get the same answer.
  */
 #include "services/identity/identity.h"
 
 #include "common/core/clock.h"
 #include "common/core/id.h"
+
+enum { TOTP_STEP_S = 30 };
+
+/* What codes for names without a secret are checked against, so that those take the same time. Never the secret of anybody. */
+static const char no_secret[20] = { 0 };
 
 /* A database without staff gets its first administrator at the first login. */
 enum next login_bootstrap(struct request *r)
@@ -26,71 +32,103 @@ static struct str bucket(struct request *r, const char *class, struct str userna
 	return blind_index(service_vault(request_service(r)), a, STR("identity.throttle"), text);
 }
 
-enum next login_charge(struct request *r)
+enum next login_find(struct request *r)
 {
-	static const char *const statements[] = { "throttle_charge", "staff_find" };
 	struct identity *context = request_context(r);
 	struct staff_login_state *s = request_state(r);
-	struct arena *a = request_arena(r);
 	if (s->bootstrapping) context->bootstrap_username = STR_NONE;
-	enum err e = hash_begin(r, &s->work, request_value(r, "body.password"));
-	if (e != ERR_NONE) return request_fail(r, e, NULL);
-	struct str username = lower_case(a, request_value(r, "body.username"));
-	s->network = note_caller(r);
-	request_set(r, "flow.username", username);
-	request_set(r, "flow.pair_bucket", bucket(r, "pair", username, s->network.exact));
-	request_set(r, "flow.user_bucket", bucket(r, "user", username, ""));
-	request_set(r, "flow.network_bucket", bucket(r, "network", STR(""), s->network.exact));
-	request_set(r, "flow.pair_schedule", throttle_schedule(a, THROTTLE_PAIR));
-	request_set(r, "flow.user_schedule", throttle_schedule(a, THROTTLE_USER));
-	request_set(r, "flow.network_schedule", throttle_schedule(a, THROTTLE_NETWORK));
-	return a->overflow ? request_fail(r, ERR_MEMORY, NULL)
-			   : request_query_all(r, statements, ARRAY_LEN(statements));
+	s->username = lower_case(request_arena(r), request_value(r, "body.username"));
+	request_set(r, "flow.username", s->username);
+	return request_query(r, "staff_find");
 }
 
 static void keep_grants(struct request *r, struct staff_login_state *s)
 {
-	for (unsigned i = 0; i < request_rows_at(r, 1) && s->grant_count < GRANTS_MAX; i++) {
-		struct str organization = request_column_at(r, 1, i, "organization");
+	for (unsigned i = 0; i < request_rows(r) && s->grant_count < GRANTS_MAX; i++) {
+		struct str organization = request_column(r, i, "organization");
 		if (organization.p)
-			s->grants[s->grant_count++] =
-			    (struct grant){ organization, request_column_at(r, 1, i, "scopes") };
+			s->grants[s->grant_count++] = (struct grant){ organization, request_column(r, i, "scopes") };
 	}
+}
+
+/* The account as found, or one that no password and no code fits. */
+static enum err keep_account(struct request *r, struct staff_login_state *s)
+{
+	s->totp_last_step = INT64_MAX;
+	s->totp_secret = str_span(no_secret, sizeof no_secret);
+	if (!request_rows(r)) return ERR_NONE;
+	s->principal.subject = request_column(r, 0, "id");
+	s->is_active = str_eq(request_column(r, 0, "state"), STR("ACTIVE"));
+	s->has_totp = str_eq(request_column(r, 0, "totp_state"), STR("CONFIRMED"));
+	s->password_sealed = request_column(r, 0, "password_sealed");
+	keep_grants(r, s);
+	if (!s->has_totp) return ERR_NONE;
+	if (!str_to_i64(request_column(r, 0, "totp_last_step"), &s->totp_last_step)) return ERR_INTERNAL;
+	return unseal_text(r, STR("identity.totp"), request_column(r, 0, "totp_sealed"), &s->totp_secret);
+}
+
+/*
+ * Two codes in a row: one chance in some 3 * 10^11, which may be tried without end. A single code may not, so it proves nothing
+ * before the attempt is charged.
+ */
+static bool is_proved(struct request *r, const struct staff_login_state *s)
+{
+	struct str code = request_value(r, "body.totp"), before = request_value(r, "body.totp_before");
+	int64_t step;
+	bool matches = totp_verify(s->totp_secret, code, clock_wall_s(), &step);
+	struct str right = totp_at(request_arena(r), s->totp_secret, (step > 0 ? step - 1 : 0) * TOTP_STEP_S);
+	bool follows = before.p && right.p && crypto_equal(before, right);
+	return s->has_totp && matches && follows && step > s->totp_last_step;
+}
+
+enum next login_charge(struct request *r)
+{
+	struct staff_login_state *s = request_state(r);
+	struct arena *a = request_arena(r);
+	enum err e = keep_account(r, s);
+	if (e != ERR_NONE) return request_fail(r, e, NULL);
+	struct network network = note_caller(r);
+	const char *wide = network.shown[0] ? network.shown : network.exact;
+	struct str device = request_value(r, "body.device_token");
+	if (device.p) request_set(r, "flow.device_sha256", sha256_hex(a, device));
+	request_set(r, "flow.proved", is_proved(r, s) ? STR("true") : STR("false"));
+	request_set(r, "flow.proof_bucket", bucket(r, "proof", s->username, ""));
+	request_set(r, "flow.pair_bucket", bucket(r, "pair", s->username, network.exact));
+	request_set(r, "flow.wide_bucket", bucket(r, "wide", s->username, wide));
+	request_set(r, "flow.user_bucket", bucket(r, "user", s->username, ""));
+	request_set(r, "flow.network_bucket", bucket(r, "network", STR(""), network.exact));
+	request_set(r, "flow.pair_schedule", throttle_schedule(a, THROTTLE_PAIR));
+	request_set(r, "flow.user_schedule", throttle_schedule(a, THROTTLE_USER));
+	request_set(r, "flow.network_schedule", throttle_schedule(a, THROTTLE_NETWORK));
+	return a->overflow ? request_fail(r, ERR_MEMORY, NULL) : request_query(r, "login_charge");
 }
 
 enum next login_check(struct request *r)
 {
 	struct staff_login_state *s = request_state(r);
-	int64_t wait_s = 0;
-	if (str_to_i64(request_column_at(r, 0, 0, "wait_s"), &wait_s) && wait_s > 0) {
+	int64_t wait_s = request_column_i64(r, 0, "wait_s", 0);
+	if (wait_s > 0) {
 		request_retry_after(r, (int)wait_s);
 		return request_fail(r, ERR_ACCOUNT_LOCKED, NULL);
 	}
-	request_set(r, "flow.charged_all", request_column_at(r, 0, 0, "charged_all"));
-	if (request_rows_at(r, 1)) {
-		s->principal.subject = request_column_at(r, 1, 0, "id");
-		s->is_active = str_eq(request_column_at(r, 1, 0, "state"), STR("ACTIVE"));
-		s->totp_state = request_column_at(r, 1, 0, "totp_state");
-		s->totp_sealed = request_column_at(r, 1, 0, "totp_sealed");
-		if (!str_to_i64(request_column_at(r, 1, 0, "totp_last_step"), &s->totp_last_step))
-			s->totp_last_step = INT64_MAX;
-		keep_grants(r, s);
-		enum err e = unseal_text(
-		    r, STR("identity.password"), request_column_at(r, 1, 0, "password_sealed"), &s->work.phc);
-		if (e != ERR_NONE) return request_fail(r, e, NULL);
-	}
-	return request_work(r, hash_compare, &s->work);
+	s->lane = request_column(r, 0, "lane");
+	request_set(r, "flow.lane", s->lane);
+	bool vouched = str_eq(s->lane, STR("DEVICE")) || str_eq(s->lane, STR("PROOF"));
+	enum err e = hash_begin(r, &s->work, request_value(r, "body.password"), vouched ? HASHES_MAX : HASHES_BARE_MAX);
+	if (e == ERR_NONE && s->password_sealed.p)
+		e = unseal_text(r, STR("identity.password"), s->password_sealed, &s->work.phc);
+	return e == ERR_NONE ? request_work(r, hash_compare, &s->work) : request_fail(r, e, NULL);
 }
 
 /* A code counts once: its time step must be later than the last one used. The database has the last word (staff_sign_in). */
 static enum err check_totp(struct request *r, struct staff_login_state *s)
 {
-	struct str secret, code = request_value(r, "body.totp");
+	struct str code = request_value(r, "body.totp");
 	int64_t step;
-	if (!str_eq(s->totp_state, STR("CONFIRMED"))) return ERR_NONE;
+	if (!s->has_totp) return ERR_NONE;
 	if (!code.p) return ERR_TOTP_REQUIRED;
-	TRY(unseal_text(r, STR("identity.totp"), s->totp_sealed, &secret));
-	if (!totp_verify(secret, code, clock_wall_s(), &step) || step <= s->totp_last_step) return ERR_CREDENTIALS;
+	if (!totp_verify(s->totp_secret, code, clock_wall_s(), &step) || step <= s->totp_last_step)
+		return ERR_CREDENTIALS;
 	request_set_i64(r, "flow.totp_step", step);
 	return ERR_NONE;
 }
@@ -132,6 +170,8 @@ enum next login_open(struct request *r)
 	request_set(r, "flow.subject", s->principal.subject);
 	request_set(r, "flow.wanted", request_value(r, "body.organization"));
 	request_set(r, "flow.refresh_sha256", sha256_hex(request_arena(r), s->refresh_token));
+	s->device_token = secret_new(request_arena(r));
+	request_set(r, "flow.new_device_sha256", sha256_hex(request_arena(r), s->device_token));
 	return request_query(r, "staff_sign_in");
 }
 
@@ -142,5 +182,6 @@ enum next login_answer(struct request *r)
 	s->principal.kind = PRINCIPAL_STAFF;
 	s->principal.session = request_value(r, "flow.session");
 	s->principal.client = STR("staff-console");
-	return tokens_answer(r, &s->principal, s->refresh_token);
+	bool is_new = str_eq(request_column(r, 0, "device_added"), STR("t"));
+	return tokens_answer(r, &s->principal, s->refresh_token, is_new ? s->device_token : STR_NONE);
 }

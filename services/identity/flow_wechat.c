@@ -118,5 +118,5 @@ enum next wechat_answer(struct request *r)
 		.scopes = request_column(r, 0, "scopes"),
 		.session = request_value(r, "flow.session"),
 		.client = STR("mini-program") };
-	return tokens_answer(r, &s->principal, s->refresh_token);
+	return tokens_answer(r, &s->principal, s->refresh_token, STR_NONE);
 }

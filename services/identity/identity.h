@@ -6,11 +6,11 @@
 #include "services/identity/rules.h"
 
 enum {
-	ACCESS_TOKEN_TTL_S = 900,
 	SECRET_BYTES = 32,
 	SECRET_TEXT_BYTES = 43,
 	SIGNING_KEYS_MAX = 8,
 	HASHES_MAX = 32,
+	HASHES_BARE_MAX = 24, /* of logins that nothing vouches for: the rest is kept for the others */
 	WECHAT_TOKEN_BYTES_MAX = 512
 };
 
@@ -58,6 +58,15 @@ MUST_USE enum err seal_bind(struct request *r, const char *bind, struct str cont
 /** Opens what seal_bind sealed, from a bytea text. */
 MUST_USE enum err unseal_text(struct request *r, struct str context, struct str text, struct str *plain);
 
+/** Seals under the key that lies wrapped in a bytea text, and sets the bind to the bytea text. */
+MUST_USE enum err seal_under(
+    struct request *r, struct str wrapped_key, const char *bind, struct str context, struct str plain);
+/** Opens what seal_under sealed; both are bytea texts. */
+MUST_USE enum err open_under(
+    struct request *r, struct str wrapped_key, struct str context, struct str sealed, struct str *plain);
+/** Asks for the one key of the citizen who calls, made if there is none: the next step's wrapped_key; no row for a blocked one. */
+enum next citizen_key_ask(struct request *r);
+
 /** A password hash under way; `hash_begin` counts it, the end of the request or `hash_end` uncounts it. */
 struct password_work {
 	struct identity *owner;
@@ -66,8 +75,8 @@ struct password_work {
 	struct str password, phc;
 	enum err result;
 };
-/** ERR_BUSY when HASHES_MAX run already. */
-MUST_USE enum err hash_begin(struct request *r, struct password_work *w, struct str password);
+/** ERR_BUSY when `most` run already. */
+MUST_USE enum err hash_begin(struct request *r, struct password_work *w, struct str password, unsigned most);
 void hash_end(struct password_work *w);
 /** For request_work: phc from password; result from comparing both. */
 void hash_make(void *work);
@@ -93,8 +102,8 @@ enum next keys_need(struct request *r);
 MUST_USE enum err access_token_sign(struct request *r, struct principal *p, struct str *out);
 /** ERR_NONE and the principal when the token is ours, unchanged and in time. */
 MUST_USE enum err access_token_verify(struct request *r, struct str token, struct principal *out);
-/** The members of TokenPair; ends the flow. */
-enum next tokens_answer(struct request *r, struct principal *p, struct str refresh_token);
+/** The members of TokenPair, and the device token when there is one; ends the flow. */
+enum next tokens_answer(struct request *r, struct principal *p, struct str refresh_token, struct str device_token);
 /* Job signing_keys_rotate: a new key every 30 days. */
 enum next rotate_ask(struct request *r);
 enum next rotate_make(struct request *r);
@@ -105,6 +114,23 @@ struct rotate_state {
 /* Job identity_prune. */
 enum next prune_run(struct request *r);
 enum next prune_end(struct request *r);
+
+/* ── flow_personal.c: me_get, me_update, partner_create, partner_contact_get; job pii_reseal ── */
+struct me_update_state {
+	bool names_citizen;
+};
+enum next me_ask(struct request *r);
+enum next me_answer(struct request *r);
+enum next me_key(struct request *r);
+enum next me_save(struct request *r);
+enum next me_saved(struct request *r);
+enum next partner_seal(struct request *r);
+enum next partner_answer(struct request *r);
+enum next contact_ask(struct request *r);
+enum next contact_answer(struct request *r);
+enum next reseal_ask(struct request *r);
+enum next reseal_seal(struct request *r);
+enum next reseal_end(struct request *r);
 
 /* ── flow_wechat.c: auth_wechat ── */
 struct wechat_state {
@@ -124,18 +150,18 @@ enum { GRANTS_MAX = 200 };
 struct staff_login_state {
 	struct key_work keys;
 	bool bootstrapping;
-	struct network network;
 	struct password_work work;
-	struct str totp_state, totp_sealed, refresh_token;
+	struct str username, password_sealed, totp_secret, lane;
+	struct str refresh_token, device_token;
 	int64_t totp_last_step;
-	bool is_active;
+	bool is_active, has_totp;
 	enum err refusal;
-	const char *slug;
 	struct grant grants[GRANTS_MAX];
 	size_t grant_count;
 	struct principal principal;
 };
 enum next login_bootstrap(struct request *r);
+enum next login_find(struct request *r);
 enum next login_charge(struct request *r);
 enum next login_check(struct request *r);
 enum next login_judge(struct request *r);
@@ -198,7 +224,7 @@ enum next reset_hash(struct request *r);
 enum next reset_save(struct request *r);
 enum next reset_done(struct request *r);
 
-/* ── flow_admin.c: staff_create, partner_key_create, partner_signing_key_create, staff_totp_enrol, staff_totp_confirm ── */
+/* ── flow_admin.c: staff_create, partner_key_create, partner_signing_key_create, staff_entry_code_create, staff_totp_enrol, staff_totp_confirm ── */
 struct staff_create_state {
 	struct password_work work;
 };
@@ -217,6 +243,8 @@ enum next partner_key_insert(struct request *r);
 enum next partner_key_answer(struct request *r);
 enum next partner_signing_key_insert(struct request *r);
 enum next partner_signing_key_answer(struct request *r);
+enum next entry_code_make(struct request *r);
+enum next entry_code_show(struct request *r);
 enum next totp_make(struct request *r);
 enum next totp_show(struct request *r);
 enum next totp_find(struct request *r);

@@ -9,9 +9,9 @@
 /* ── slowing attempts down ── */
 
 enum throttle_class {
-	THROTTLE_PAIR, /* one user name from one network: what a person's own mistakes fill */
-	THROTTLE_USER, /* one user name from networks it was not used from */
-	THROTTLE_NETWORK, /* one network, for user names that were not used from it */
+	THROTTLE_PAIR, /* one user name on one device, with two codes, or from one network: what a person's own mistakes fill */
+	THROTTLE_USER, /* one user name from all networks that no staff signed in from */
+	THROTTLE_NETWORK, /* one such network over all user names */
 	THROTTLE_CLASS_COUNT
 };
 enum { THROTTLE_SCHEDULE_LENGTH = 32 };
@@ -65,6 +65,9 @@ struct str percent_encode(struct arena *a, struct str s);
 enum err wechat_login_error(int64_t errcode);
 /** True when the access token has to be fetched anew. */
 bool wechat_token_is_stale(int64_t errcode);
+
+/** A contact (free text) as others see it: its first character and stars. */
+struct str mask_contact(struct arena *a, struct str contact);
 
 /** ASCII letters in lower case. */
 struct str lower_case(struct arena *a, struct str s);

@@ -13,7 +13,8 @@ static const struct step auth_wechat[] = {
 static const struct step auth_staff[] = {
 	KEY_STEPS,
 	{ "first administrator", login_bootstrap },
-	{ "charge", login_charge }, /* the attempt counts before anything is known about it */
+	{ "find", login_find },
+	{ "charge", login_charge }, /* the attempt counts before its password is looked at */
 	{ "check password", login_check }, /* in the thread pool */
 	{ "judge", login_judge },
 	{ "open session", login_open },
@@ -106,6 +107,38 @@ static const struct step staff_totp_confirm[] = {
 	{ "answer", totp_confirmed },
 };
 
+static const struct step staff_entry_code_create[] = {
+	{ "make code", entry_code_make },
+	{ "answer", entry_code_show },
+};
+
+static const struct step me_get[] = {
+	{ "find", me_ask },
+	{ "open", me_answer },
+};
+
+static const struct step me_update[] = {
+	{ "key", me_key },
+	{ "save", me_save },
+	{ "answer", me_saved },
+};
+
+static const struct step partner_create[] = {
+	{ "seal", partner_seal },
+	{ "answer", partner_answer },
+};
+
+static const struct step partner_contact_get[] = {
+	{ "find", contact_ask },
+	{ "open", contact_answer },
+};
+
+static const struct step pii_reseal[] = {
+	{ "find", reseal_ask },
+	{ "seal", reseal_seal },
+	{ "end", reseal_end },
+};
+
 static const struct step signing_keys_rotate[] = {
 	KEY_STEPS,
 	{ "due", rotate_ask },
@@ -140,6 +173,12 @@ static const struct flow flows[] = {
 	FLOW(partner_signing_key_create, 0),
 	FLOW(staff_totp_enrol, sizeof(struct secret_state)),
 	FLOW(staff_totp_confirm, sizeof(struct secret_state)),
+	FLOW(staff_entry_code_create, sizeof(struct secret_state)),
+	FLOW(me_get, 0),
+	FLOW(me_update, sizeof(struct me_update_state)),
+	FLOW(partner_create, 0),
+	FLOW(partner_contact_get, 0),
+	FLOW(pii_reseal, 0),
 	FLOW(signing_keys_rotate, sizeof(struct rotate_state)),
 	FLOW(identity_prune, 0),
 };
@@ -147,6 +186,7 @@ static const struct flow flows[] = {
 static const struct job jobs[] = {
 	{ "signing_keys_rotate", 60 * 1000 },
 	{ "identity_prune", 600 * 1000 },
+	{ "pii_reseal", 10 * 1000 },
 };
 
 const struct service_def identity = {

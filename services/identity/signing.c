@@ -129,7 +129,7 @@ enum err access_token_verify(struct request *r, struct str token, struct princip
 	return token_verify(request_arena(r), &context->issuer, &keys, token, clock_wall_s(), out);
 }
 
-enum next tokens_answer(struct request *r, struct principal *p, struct str refresh_token)
+enum next tokens_answer(struct request *r, struct principal *p, struct str refresh_token, struct str device_token)
 {
 	struct str access;
 	enum err e = access_token_sign(r, p, &access);
@@ -140,6 +140,7 @@ enum next tokens_answer(struct request *r, struct principal *p, struct str refre
 	json_put_member_str(w, "refresh_token", refresh_token);
 	json_put_member_str(w, "token_type", STR("Bearer"));
 	json_put_member_i64(w, "expires_in", ACCESS_TOKEN_TTL_S);
+	if (device_token.p) json_put_member_str(w, "device_token", device_token);
 	json_end_object(w);
 	return request_answer(r, 0);
 }

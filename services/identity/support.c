@@ -69,6 +69,42 @@ enum err unseal_text(struct request *r, struct str context, struct str text, str
 	return vault_unseal(service_vault(request_service(r)), request_arena(r), context, sealed, plain);
 }
 
+/* ── keys of people ── */
+
+enum err seal_under(struct request *r, struct str wrapped_key, const char *bind, struct str context, struct str plain)
+{
+	unsigned char key[AES_KEY_BYTES];
+	struct arena *a = request_arena(r);
+	struct str sealed;
+	TRY(vault_unwrap(service_vault(request_service(r)), bytea_bytes(a, wrapped_key), key));
+	enum err e = field_seal(a, key, context, plain, &sealed);
+	crypto_wipe(key, sizeof key);
+	if (e != ERR_NONE) return e;
+	request_set(r, bind, bytea_text(a, sealed));
+	return a->overflow ? ERR_MEMORY : ERR_NONE;
+}
+
+enum err open_under(struct request *r, struct str wrapped_key, struct str context, struct str sealed, struct str *plain)
+{
+	unsigned char key[AES_KEY_BYTES];
+	struct arena *a = request_arena(r);
+	TRY(vault_unwrap(service_vault(request_service(r)), bytea_bytes(a, wrapped_key), key));
+	enum err e = field_open(a, key, context, bytea_bytes(a, sealed), plain);
+	crypto_wipe(key, sizeof key);
+	return e;
+}
+
+enum next citizen_key_ask(struct request *r)
+{
+	unsigned char key[AES_KEY_BYTES];
+	struct str wrapped;
+	enum err e = vault_new_key(service_vault(request_service(r)), request_arena(r), key, &wrapped);
+	crypto_wipe(key, sizeof key);
+	if (e != ERR_NONE) return request_fail(r, e, NULL);
+	request_set(r, "flow.new_wrapped_key", bytea_text(request_arena(r), wrapped));
+	return request_query(r, "citizen_key");
+}
+
 /* ── passwords ── */
 
 static void hash_drop(void *work)
@@ -78,10 +114,10 @@ static void hash_drop(void *work)
 	arena_release(&w->arena);
 }
 
-enum err hash_begin(struct request *r, struct password_work *w, struct str password)
+enum err hash_begin(struct request *r, struct password_work *w, struct str password, unsigned most)
 {
 	struct identity *context = request_context(r);
-	if (context->hashing >= HASHES_MAX) return ERR_BUSY;
+	if (context->hashing >= most) return ERR_BUSY;
 	context->hashing++;
 	*w = (struct password_work){ .owner = context, .counted = true, .password = password, .result = ERR_ABORTED };
 	arena_init(&w->arena, HASH_ARENA_BYTES, 8 * HASH_ARENA_BYTES);

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import zlib from 'node:zlib';
+import { withShelf } from './shelf.mjs';
 import { startEdge } from './support.mjs';
 
 let edge;
-before(async () => { edge = await startEdge(); });
+before(async () => { edge = await startEdge({}, { prepare: withShelf() }); });
 after(async () => { assert.deepEqual(await edge.stop(), { code: 0, signal: null }); });
 
 /** As edge.call, with the bytes as they came. */
@@ -114,6 +115,76 @@ describe('answers', () => {
 			req.destroy();
 		}
 		assert.equal((await ask('GET', page(), { 'Accept-Encoding': 'br' })).status, 200);
+	});
+});
+
+describe('kept answers', () => {
+	let n = 0;
+	const kept = (bytes, headers = {}) => {
+		const path = `/v1/things/coded${n++}`;
+		const body = JSON.stringify({ text: 'Yangguang and so on '.repeat(bytes / 20) }).slice(0, bytes);
+		edge.shelf.plan = (key) => (key === path ? { body, headers } : {});
+		return { path, body };
+	};
+
+	for (const bytes of [3000, 300000]) {
+		test(`${bytes} bytes: each coding from one question, with its own tag and length`, async () => {
+			const { path, body } = kept(bytes);
+			for (let i = 0; i < 3; i++) {
+				for (const [accept, coding] of [['gzip', 'gzip'], ['br', 'br'], ['', undefined]]) {
+					const r = await ask('GET', path, { 'Accept-Encoding': accept });
+					assert.equal(r.status, 200);
+					assert.equal(r.headers['content-encoding'], coding);
+					assert.equal(r.headers.etag, coding ? `"${path}-0~${coding}"` : `"${path}-0"`);
+					assert.deepEqual(vary(r), ['Accept-Encoding', 'Origin']);
+					assert.equal(Number(r.headers['content-length']), r.bytes.length);
+					assert.equal((coding ? undo[coding](r.bytes) : r.bytes).toString(), body);
+					assert.match(r.headers['cache-status'], i || coding !== 'gzip' ? /^yangguang; hit; ttl=/ : /stored/);
+					const again = await ask('GET', path, { 'Accept-Encoding': accept, 'If-None-Match': r.headers.etag });
+					assert.equal(again.status, 304);
+					assert.equal(again.headers.etag, r.headers.etag);
+					const head = await ask('HEAD', path, { 'Accept-Encoding': accept });
+					assert.equal(head.headers['content-length'], r.headers['content-length']);
+				}
+			}
+			assert.equal(edge.shelf.count(path), 1);
+		});
+	}
+
+	test('the tag of another coding confirms nothing', async () => {
+		const { path } = kept(3000);
+		const r = await ask('GET', path, { 'Accept-Encoding': 'br' });
+		assert.equal((await ask('GET', path, { 'Accept-Encoding': 'gzip', 'If-None-Match': r.headers.etag })).status, 200);
+		assert.equal((await ask('GET', path, { 'If-None-Match': r.headers.etag })).status, 200);
+	});
+
+	test('many at once, while it is being coded, all get it whole', async () => {
+		const { path, body } = kept(300000);
+		await ask('GET', path);
+		const answers = await Promise.all(Array.from({ length: 30 }, () => ask('GET', path, { 'Accept-Encoding': 'br' })));
+		for (const r of answers) assert.equal((r.headers['content-encoding'] ? undo.br(r.bytes) : r.bytes).toString(), body);
+		assert.equal(edge.shelf.count(path), 1);
+	});
+
+	for (const [name, bytes, headers] of [['small', 500, {}], ['not to be transformed', 3000, { 'Cache-Control': 'public, max-age=60, no-transform' }], ['coded by the service', 3000, { 'Content-Encoding': 'zstd' }]]) {
+		test(`not what is ${name}`, async () => {
+			const { path } = kept(bytes, headers);
+			for (let i = 0; i < 2; i++) {
+				const r = await ask('GET', path, { 'Accept-Encoding': 'br' });
+				assert.notEqual(r.headers['content-encoding'], 'br');
+				assert.equal(r.bytes.length, bytes);
+				assert.ok(!vary(r).includes('Accept-Encoding'));
+			}
+		});
+	}
+
+	test('a purge takes the codings too', async () => {
+		const { path } = kept(3000);
+		const first = await ask('GET', path, { 'Accept-Encoding': 'br' });
+		await ask('PUT', path, { 'Content-Type': 'application/json', 'Content-Length': 2 }, '{}');
+		const second = await ask('GET', path, { 'Accept-Encoding': 'br' });
+		assert.notEqual(second.headers.etag, first.headers.etag);
+		assert.equal(second.headers['content-encoding'], 'br');
 	});
 });
 

@@ -50,7 +50,7 @@ const readBody = async (req) => {
 
 export async function startIdentity(path) {
 	const state = {
-		signers: [new Signer('k1')], revocations: [], apiKeys: new Map(), asked: [], keyDelayMs: 0,
+		signers: [new Signer('k1')], revocations: [], apiKeys: new Map(), asked: [], keyDelayMs: 0, forgetful: false,
 		signingKeys: new Map(), nonces: new Set(), noncesAway: false,
 	};
 	state.addApiKey = (owner) => {
@@ -67,6 +67,7 @@ export async function startIdentity(path) {
 		if (url.pathname.startsWith('/internal/') && openIdentity(req.headers['x-yangguang-identity']).kind !== 'system')
 			return answer(res, 404, {});
 		if (url.pathname === '/internal/revocations') {
+			if (state.forgetful) return answer(res, 503, {});
 			const after = Number(url.searchParams.get('after'));
 			const items = state.revocations.filter((r) => r.seq > after);
 			return answer(res, 200, { items, next_after: items.length ? items.at(-1).seq : after });

@@ -39,6 +39,20 @@ test('SIGTERM finishes what is in flight and takes nothing new', async () => {
 	await edge.stop();
 });
 
+test('no token is taken before the list of closed sessions was read', async () => {
+	const edge = await startEdge({}, { prepare: (e) => { e.identity.forgetful = true; }, readyAt: '/livez' });
+	const get = () => edge.call('GET', '/v1/items/1', { headers: { Authorization: `Bearer ${edge.identity.signers[0].token()}` } });
+	await until(() => edge.identity.asked.some((a) => a.url === '/.well-known/jwks.json'));
+	const refused = await until(async () => { const r = await get(); return r.status === 503 && edge.identity.asked.some((a) => a.url.startsWith('/internal/revocations')) && r; });
+	assert.equal(refused.json.code, 'temporarily-unavailable');
+	assert.equal((await edge.private('/readyz')).status, 503);
+	assert.equal((await edge.call('GET', '/v1/echo')).status, 200, 'whoever shows nothing is served');
+	edge.identity.forgetful = false;
+	await until(async () => (await get()).status === 200);
+	assert.equal((await edge.private('/readyz')).status, 200);
+	await edge.stop();
+});
+
 test('a contract without its upstream does not start', async () => {
 	await assert.rejects(startEdge({ YG_UPSTREAMS: 'identity=unix:/nowhere' }), /code 78[^]*echo_get: no upstream for service echo/);
 });

@@ -7,6 +7,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PUBLIC_URL, SEAL_KEY, startEcho, startIdentity } from './fakes.mjs';
+import { freePort } from '../support/platform.mjs';
 
 const root = new URL('../..', import.meta.url).pathname;
 export const sleep = (ms) => new Promise((go) => setTimeout(go, ms));
@@ -21,28 +22,25 @@ export async function until(check, ms = 8000) {
 	}
 }
 
-const freePort = async () => {
-	const s = net.createServer().listen(0, '127.0.0.1');
-	await once(s, 'listening');
-	const { port } = s.address();
-	s.close();
-	await once(s, 'close');
-	return port;
-};
-
-export async function startEdge(env = {}) {
+/**
+ * `prepare` is called with the fake services before the gateway starts; it may add contracts and services, and returns more settings,
+ * among them more `upstreams`. The gateway is waited for until `readyAt` says 200.
+ */
+export async function startEdge(env = {}, { prepare = () => {}, readyAt = '/readyz' } = {}) {
 	const dir = mkdtempSync(join(tmpdir(), 'edge-'));
 	cpSync(new URL('proto', import.meta.url).pathname, join(dir, 'proto'), { recursive: true });
 	writeFileSync(join(dir, 'identity.key'), `${SEAL_KEY.toString('hex')}\n`, { mode: 0o600 });
 	const edge = { dir, port: await freePort(), privatePort: await freePort(), log: '', exited: null };
 	edge.identity = await startIdentity(join(dir, 'identity.sock'));
 	edge.echo = await startEcho(join(dir, 'echo.sock'));
+	const { upstreams = '', ...more } = (await prepare(edge)) ?? {};
 	edge.process = spawn(resolve(root, process.env.EDGE_BIN ?? `build/${process.env.VARIANT ?? 'dev'}/bin/gateway`), {
 		stdio: ['ignore', 'ignore', 'pipe'],
 		env: {
 			PATH: process.env.PATH, YG_LISTEN: `127.0.0.1:${edge.port}`, YG_METRICS_LISTEN: `127.0.0.1:${edge.privatePort}`,
 			YG_PROTO: join(dir, 'proto'), YG_IDENTITY_KEY_FILE: join(dir, 'identity.key'), YG_PUBLIC_URL: PUBLIC_URL,
-			YG_UPSTREAMS: `identity=unix:${dir}/identity.sock,echo=unix:${dir}/echo.sock`, YG_CORS_ORIGINS: 'https://app.example,*', ...env,
+			YG_UPSTREAMS: `identity=unix:${dir}/identity.sock,echo=unix:${dir}/echo.sock${upstreams}`,
+			YG_CORS_ORIGINS: 'https://app.example,*', ...more, ...env,
 		},
 	});
 	edge.process.stderr.setEncoding('utf8').on('data', (d) => { edge.log += d; });
@@ -53,11 +51,12 @@ export async function startEdge(env = {}) {
 	edge.stop = async () => {
 		if (!edge.exited) edge.process.kill('SIGTERM');
 		const exited = await edge.exit;
+		await edge.atEnd?.();
 		for (const s of [edge.identity.server, edge.echo.server]) s.close(), s.closeAllConnections();
 		rmSync(dir, { recursive: true });
 		return exited;
 	};
-	const ready = await until(async () => edge.exited || (await edge.private('/readyz')).status === 200).catch(() => false);
+	const ready = await until(async () => edge.exited || (await edge.private(readyAt)).status === 200).catch(() => false);
 	if (ready === true) return edge;
 	edge.process.kill('SIGKILL');
 	const { code, signal } = await edge.stop();

@@ -59,9 +59,9 @@ describe('bodies', () => {
 		['two values', text((t) => `${t}{}`), 400, 'malformed-json'],
 		['a comma too many', text((t) => t.replace(/}$/, ',}')), 400, 'malformed-json'],
 		['a comment', text((t) => `/* */${t}`), 400, 'malformed-json'],
-		['a doubled key', text((t) => t.replace('"amount_fen":500', '"amount_fen":500,"amount_fen":1')), 400, 'malformed-json'],
-		['a key doubled through an escape', text((t) => t.replace('"amount_fen":500', '"amount_fen":500,"amount\\u005ffen":1')), 400, 'malformed-json'],
-		['nested a thousand deep', () => `{"message":${'['.repeat(1000)}${']'.repeat(1000)}}`, 400, 'malformed-json'],
+		['a doubled key', text((t) => t.replace('"amount_fen":500', '"amount_fen":500,"amount_fen":1')), 400, 'duplicate-key'],
+		['a key doubled through an escape', text((t) => t.replace('"amount_fen":500', '"amount_fen":500,"amount\\u005ffen":1')), 400, 'duplicate-key'],
+		['nested a thousand deep', () => `{"message":${'['.repeat(1000)}${']'.repeat(1000)}}`, 400, 'nesting-too-deep'],
 		['bytes that are not UTF-8', () => Buffer.concat([Buffer.from('{"message":"'), Buffer.from([0xc3, 0x28]), Buffer.from('"}')]), 400, 'malformed-json'],
 		['half a surrogate pair', text((t) => t.replace(/}$/, ',"message":"\\ud800"}')), 400, 'malformed-json'],
 		['a NUL in a text', text((t) => t.replace(/}$/, ',"message":"a\\u0000b"}')), [400, 422], null],
@@ -86,6 +86,12 @@ describe('bodies', () => {
 		});
 	}
 	test('another media type', () => refused(post(JSON.stringify(gift()), { 'content-type': 'text/plain' }), 415, 'unsupported-media-type'));
+	test('another charset', () => refused(post(JSON.stringify(gift()), { 'content-type': 'application/json; charset=GB18030' }), 415, 'unsupported-media-type'));
+	test('an encoding that nobody has', () => refused(post(JSON.stringify(gift()), { 'content-encoding': 'yg' }), 415, 'unsupported-media-type'));
+	test('UTF-8 by its name', async () => {
+		const answer = await post(JSON.stringify(gift()), { 'content-type': 'application/json;charset="UTF-8"', 'content-encoding': 'identity' })({});
+		assert.equal(answer.status, 201, answer.text);
+	});
 	test('without a key', () => refused(post(gift(), { 'idempotency-key': null }), 400, 'idempotency-key-missing'));
 	test('with a bad key', () => refused(post(gift(), { 'idempotency-key': 'x'.repeat(300) }), 400, 'idempotency-key-invalid'));
 	test('a parameter that is not known', () => refused((headers) => platform.client.get('/v1/campaigns?limit=1&or=1=1', headers), 400, 'unknown-parameter'));

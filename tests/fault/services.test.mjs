@@ -1,5 +1,7 @@
 // Our own processes mute, killed, ended and reloaded under load: refusals in time, what was accepted is answered, a reload is not felt.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { eventually } from '../support/eventually.mjs';
 import { checkProblem } from '../support/schema.mjs';
@@ -156,16 +158,38 @@ test('a service that is replaced under load: nothing but 503 in between', { time
 	assert.deepEqual(result.kept.filter((answer) => answer.status !== 503).map((answer) => `${answer.status} ${answer.text ?? ''}`), []);
 });
 
+/* A reload reads contracts and asks PostgreSQL about every statement: that must not happen between two answers. */
 test('SIGHUP under load is not felt', { timeout: 60000 }, async () => {
 	const calls = load((n) => (n % 2 ? give() : read()), { workers: 8, keep: (answer) => !isGood(answer) });
+	const reloads = () => SERVICES.map((name) => (fs.readFileSync(path.join(platform.dir, 'log', `${name}.log`), 'utf8').match(/"re-linked"/g) ?? []).length);
+	const before = reloads();
 	for (let i = 0; i < 4; i += 1) {
 		await sleep(400);
 		for (const name of ['gateway', ...SERVICES]) signal(platform, name, 'SIGHUP');
 	}
+	await eventually(() => reloads().every((count, i) => count > before[i]), 20000, 100);
 	await sleep(1000);
 	const result = await calls.stop();
 	report(`reloaded: ${JSON.stringify(result.statuses)}, slowest ${result.slowestMs} ms`);
 	assert.deepEqual(result.kept.slice(0, 3).map((answer) => `${answer.status} ${answer.text ?? ''}`), []);
 	for (const name of ['gateway', ...SERVICES]) assert.doesNotThrow(() => process.kill(pidOf(platform, name), 0), `${name} lives`);
 	assert.deepEqual(complaints(platform), []);
+});
+
+/* The link waits for a frozen PostgreSQL; a request that needs none is answered at once all the same. */
+test('SIGHUP while PostgreSQL is frozen: the service still answers what needs no database', { timeout: 60000 }, async () => {
+	await signalPostgres(platform, 'SIGSTOP');
+	try {
+		for (const name of SERVICES) signal(platform, name, 'SIGHUP');
+		await sleep(500);
+		for (let i = 0; i < 5; i += 1) {
+			const { answer, ms } = await timed(platform.client.post('/v1/gifts', { amount_fen: 'much' }, { ...headers, 'idempotency-key': `frozen-${i}` }));
+			assert.equal(answer.status, 422, answer.text);
+			assert.ok(ms < QUICK_MS, `${ms} ms`);
+		}
+	} finally {
+		await signalPostgres(platform, 'SIGCONT');
+	}
+	await recovers(20000);
+	for (const name of SERVICES) assert.doesNotThrow(() => process.kill(pidOf(platform, name), 0), `${name} lives`);
 });

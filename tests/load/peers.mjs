@@ -8,14 +8,14 @@ import { gift, page, write } from './statements.mjs';
 
 const NGINX = '/usr/sbin/nginx';
 
-function fill(file, values) {
+export function fill(file, values) {
 	return fs.readFileSync(`${here}/${file}`, 'utf8').replace(/\$\{(\w+)\}/g, (whole, name) => {
 		if (!(name in values)) throw new Error(`${file}: no value for ${whole}`);
 		return values[name];
 	});
 }
 
-function nginx(name, template, values) {
+export function nginx(name, template, values) {
 	const config = `${settings.folder}/${name}.conf`;
 	const user = process.getuid() === 0 ? 'user root;' : '';
 	fs.writeFileSync(config, fill(template, { folder: settings.folder, name, user, ...values }));

@@ -1,12 +1,14 @@
 // Our side: the platform as `make run` starts it (deploy/local/run), pinned to the servers' core; its processes, a citizen's token, data.
 import fs from 'node:fs';
 import { cpuMicroseconds, residentKiB } from './proc.mjs';
-import { run, until } from './process.mjs';
+import { background, run, until } from './process.mjs';
 import { LOAD_CORE, SERVER_CORE, here, root, settings } from './settings.mjs';
 
 export const PROGRAMS = ['gateway', 'identity', 'donations', 'relay_identity', 'relay_donations'];
-const environment = { YG_VAR: `${settings.folder}/var`, YG_PORT: String(settings.port), YG_BIN: settings.bin, YG_DEMO: 'none' };
+const environment = { YG_VAR: `${settings.folder}/var`, YG_PORT: String(settings.port), YG_BIN: settings.bin, YG_DEMO: 'none',
+	YG_RATE_POLICIES: `${root}/tests/support/policies.yaml` }; // everything is counted, nothing comes near its limit
 export const baseUrl = `http://127.0.0.1:${settings.port}`;
+export const folder = environment.YG_VAR;
 export const socketOf = (name) => `${settings.folder}/${name}.sock`;
 
 const control = (args, options) => run(`${root}/deploy/local/run`, args, { env: environment, ...options });
@@ -40,6 +42,28 @@ export const pidOf = (name) => Number(fs.readFileSync(`${environment.YG_VAR}/pid
 export const pids = (...names) => Object.fromEntries(names.map((name) => [name, [pidOf(name)]]));
 export const memoryKiB = () => Object.fromEntries(PROGRAMS.map((name) => [name, residentKiB([pidOf(name)])]));
 export const signal = (name, what) => process.kill(pidOf(name), what);
+
+// A gateway of the benchmark's own: the settings of the platform's, but for those given; null takes one away.
+export async function startGateway(name, port, changes) {
+	const own = fs.readFileSync(`/proc/${pidOf('gateway')}/environ`, 'latin1').split('\0').filter(Boolean).map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]);
+	const env = { ...Object.fromEntries(own), YG_LISTEN: `127.0.0.1:${port}`, YG_METRICS_LISTEN: null, YG_TLS_LISTEN: null, YG_PID_FILE: null, ...changes };
+	for (const key of Object.keys(env)) if (env[key] === null) delete env[key];
+	const pid = background(`${settings.bin}/gateway`, [], { core: SERVER_CORE, env, bare: true, cwd: root, log: `${settings.folder}/${name}.log` });
+	const url = `http://127.0.0.1:${port}`;
+	await until(url, 20, async () => (await fetch(`${url}/v1/public/summary`)).ok);
+	return { url, pid };
+}
+
+// Without any cache: what reaches the services.
+let uncachedGateway;
+export const uncached = () => (uncachedGateway ??= startGateway('gateway_uncached', settings.port + 25, { YG_CACHE_BYTES: '0', YG_CACHE_SHARED: 'off', ...unlimited }).then((made) => {
+	uncachedGateway.pid = made.pid;
+	return made;
+}));
+export const uncachedPid = () => uncachedGateway.pid;
+
+export const redisSocket = async () => `${await place('RUN')}/redis.sock`;
+export const redis = async (...args) => run('redis-cli', ['-s', await redisSocket(), ...args]);
 
 export async function login() {
 	const response = await fetch(`${baseUrl}/v1/auth/wechat`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ code: 'demo-bench' }) });

@@ -27,9 +27,9 @@ export function run(program, args, { core, env, cwd, input } = {}) {
 }
 
 // A server of the benchmark itself, pinned, its output in a file.
-export function background(program, args, { core, env, cwd, log }) {
+export function background(program, args, { core, env, cwd, log, bare = false }) {
 	const out = fs.openSync(log, 'a');
-	const child = spawn('taskset', ['-c', core, program, ...args], { cwd, env: { ...process.env, ...env }, stdio: ['ignore', out, out] });
+	const child = spawn('taskset', ['-c', core, program, ...args], { cwd, env: bare ? { PATH: process.env.PATH, ...env } : { ...process.env, ...env }, stdio: ['ignore', out, out] });
 	fs.closeSync(out);
 	child.on('exit', () => started.delete(child));
 	started.add(child);

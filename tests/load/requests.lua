@@ -41,6 +41,7 @@ local makers = {
 function init(args)
 	kind, seed, many = args[1], tonumber(args[2]), tonumber(args[3])
 	token = args[4] == "-" and "" or "Authorization: Bearer " .. args[4] .. "\r\n"
+	if args[5] then token = token .. args[5] .. "\r\n" end
 	path = wrk.path
 	math.randomseed(seed)
 	request = makers[kind]()

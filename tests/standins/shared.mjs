@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
+import net from 'node:net';
 
 const BODY_MAX = 1 << 20;
 const LOG_MAX = 20000;
@@ -185,6 +186,24 @@ export function listen(server, address) {
 		server.once('error', fail);
 		server.listen(port, host, () => done(server.address().port));
 	});
+}
+
+/** One port for two servers: who begins with a TLS record gets the first, who speaks plainly the second. */
+export async function listenBoth(secure, plain, address) {
+	const open = new Set();
+	const front = net.createServer((socket) => {
+		open.add(socket);
+		socket.on('error', () => {}).on('close', () => open.delete(socket));
+		socket.once('data', (bytes) => {
+			socket.pause();
+			(bytes[0] === 22 ? secure : plain).emit('connection', socket);
+			socket.unshift(bytes);
+			process.nextTick(() => socket.resume());
+		});
+	});
+	const port = await listen(front, address);
+	const stop = () => new Promise((done) => { front.close(done); for (const socket of open) socket.destroy(); });
+	return { port, stop };
 }
 
 /** Stops a server although clients keep connections open. */

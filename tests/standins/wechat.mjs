@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { apiServer, Behaviours, Clock, controlServer, listen, Log, parseArguments, readBody, shut, sleep, stopOnSignals } from './shared.mjs';
+import { apiServer, Behaviours, Clock, controlServer, listen, listenBoth, Log, parseArguments, readBody, shut, sleep, stopOnSignals } from './shared.mjs';
 
 const CODE_TTL_MS = 5 * 60e3;
 const TOKEN_TTL_MS = 7200e3;
@@ -185,7 +185,7 @@ function redactBody(raw) {
 	return body && typeof body === 'object' ? { ...body, ...('secret' in body ? { secret: '…' } : {}) } : raw;
 }
 
-/** Starts both listeners; `port` and `controlPort` are the real ones (port 0 is allowed). */
+/** Starts both listeners, on one port if the addresses are the same; `port` and `controlPort` are the real ones (port 0 is allowed). */
 export async function startWechat({ keys, listen: address = '127.0.0.1:0', control = '127.0.0.1:0', plain = false }) {
 	const secret = fs.readFileSync(keys.secret_file, 'utf8').trim();
 	const api = new WechatApi({ appid: keys.appid, secret });
@@ -193,13 +193,14 @@ export async function startWechat({ keys, listen: address = '127.0.0.1:0', contr
 		api.handle(request, response).catch(() => response.destroy());
 	});
 	const controls = controlServer(api.controls());
-	const port = await listen(server, address);
-	const controlPort = await listen(controls, control);
+	const both = address === control && !address.endsWith(':0') ? await listenBoth(server, controls, address) : null;
+	const port = both?.port ?? await listen(server, address);
+	const controlPort = both?.port ?? await listen(controls, control);
 	return {
 		api, port, controlPort,
 		url: `${plain ? 'http' : 'https'}://127.0.0.1:${port}`,
 		controlUrl: `http://127.0.0.1:${controlPort}`,
-		stop: async () => { api.clock.clear(); await Promise.all([shut(server), shut(controls)]); },
+		stop: async () => { api.clock.clear(); await Promise.all(both ? [both.stop()] : [shut(server), shut(controls)]); },
 	};
 }
 

@@ -45,15 +45,13 @@ test('login, gift, payment, public page, totals, refund', async () => {
 	const others = await platform.client.get('/v1/me/gifts', await people.headers('citizen:someone-else'));
 	assert.ok(!others.json.items.some((gift) => gift.public_code === given.json.public_code), 'rows of others stay hidden');
 
-	const after = (await platform.client.get('/v1/public/summary')).json;
-	assert.equal(after.received_fen - before.received_fen, 8800);
+	await eventually(async () => (await platform.client.get('/v1/public/summary')).json.received_fen - before.received_fen === 8800);
 
 	const refund = await platform.client.post(`/v1/gifts/${given.json.id}/refunds`, { amount_fen: 800, reason: '重复捐赠' },
 		{ ...await people.headers('staff:finance'), 'idempotency-key': randomUUID() });
 	assert.ok([200, 201, 202].includes(refund.status), refund.text);
 	await eventually(async () => (await platform.sql(`select state from donations.refund where gift_id = '${given.json.id}'`))[0]?.[0] === 'SUCCESS');
-	const refunded = (await platform.client.get('/v1/public/summary')).json;
-	assert.equal(refunded.net_fen - before.net_fen, 8000);
+	await eventually(async () => (await platform.client.get('/v1/public/summary')).json.net_fen - before.net_fen === 8000);
 	const [[sum]] = await platform.sql(`select sum(amount_fen) from donations.money_entry where gift_id = '${given.json.id}'`);
 	assert.equal(Number(sum), 8000);
 });
@@ -120,6 +118,18 @@ test('what the mini-program cannot do with PATCH it can with POST', async () => 
 	assert.equal(stale.status, 412, stale.text);
 	const done = await platform.client.wx({ url: `/v1/campaigns/${id}`, method: 'PATCH', data: patch, header: { ...headers, 'if-match': one.headers.etag } });
 	assert.equal(done.status, 200, done.text);
+});
+
+test('what a payment changes is seen through the cache at once', async (t) => {
+	const page = () => platform.client.get(`/v1/campaigns/${campaign.id}`);
+	await eventually(async () => /hit/.test((await page()).headers['cache-status'] ?? ''));
+	const given = await give('citizen:lin', { amount_fen: 700 });
+	const kept = JSON.stringify((await page()).json);
+	assert.equal((await pay(given.json.out_trade_no)).status, 200);
+	await eventually(async () => (await publicGift(given.json.public_code)).status === 200, 10000, 1);
+	const start = process.hrtime.bigint();
+	await eventually(async () => JSON.stringify((await page()).json) !== kept, 10000, 1);
+	t.diagnostic(`${(Number(process.hrtime.bigint() - start) / 1e6).toFixed(1)} ms after the gift's own page`);
 });
 
 test('events reach the stream in order, each once, also when Redis comes back empty', async () => {

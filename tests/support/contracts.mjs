@@ -17,7 +17,7 @@ export function at(document, pointer) {
 export class Contracts {
 	constructor(dir) {
 		this.documents = new Map();
-		for (const file of fs.readdirSync(dir).filter((name) => name.endsWith('.yaml')).sort()) {
+		for (const file of fs.readdirSync(dir).filter((name) => name.endsWith('.yaml') && name !== 'policies.yaml').sort()) {
 			this.documents.set(file, YAML.parse(fs.readFileSync(path.join(dir, file), 'utf8')));
 		}
 		this.operations = [...this.documents].flatMap(([file, document]) => this.#operationsOf(file, document));

@@ -9,6 +9,8 @@ export const REFUSALS = {
 	tokenInvalid: [401, 'token-invalid'],
 	scope: [403, 'insufficient-scope'],
 	malformed: [400, 'malformed-json'],
+	doubled: [400, 'duplicate-key'],
+	nested: [400, 'nesting-too-deep'],
 	value: [422, 'validation-failed'],
 	tooLarge: [413, 'payload-too-large'],
 	mediaType: [415, 'unsupported-media-type'],
@@ -94,6 +96,8 @@ export function badBodies(contracts, schemas, operation, body) {
 function bodyCases(context, operation, base) {
 	const cases = [{ title: 'a body of another media type', refusal: 'mediaType', change: { headers: { ...base.headers, 'content-type': 'application/yg' } } }];
 	if (base.body === undefined) return cases;
+	cases.push({ title: 'a body in another charset', refusal: 'mediaType', change: { headers: { ...base.headers, 'content-type': `${operation.bodyType}; charset=gb18030` } } });
+	cases.push({ title: 'a body of an encoding nobody has', refusal: 'mediaType', change: { headers: { ...base.headers, 'content-encoding': 'yg' } } });
 	const big = operation.bodyType === 'application/json' ? JSON.stringify({ yg: 'x'.repeat(operation.bodyBytesMax) }) : 'x'.repeat(operation.bodyBytesMax + 1);
 	cases.push({ title: 'a body over the limit', refusal: 'tooLarge', change: { raw: big } });
 	if (operation.bodyType !== 'application/json' && !operation.bodyType.endsWith('+json')) return cases;
@@ -101,9 +105,9 @@ function bodyCases(context, operation, base) {
 	const [first] = Object.keys(base.body);
 	const malformed = {
 		'a cut body': text.slice(0, -1), 'bytes after the body': `${text} {}`, 'an empty body': '', 'a body that is not UTF-8': Buffer.concat([Buffer.from('{"yg":"'), Buffer.from([0xff]), Buffer.from('"}')]),
-		'a body nested too deeply': `{"yg":${'['.repeat(NESTING)}${']'.repeat(NESTING)}}`,
-		...(first ? { 'a repeated member': text.replace(/^\{/, `{${JSON.stringify(first)}:${JSON.stringify(base.body[first])},`) } : {}),
 	};
+	cases.push({ title: 'a body nested too deeply', refusal: 'nested', change: { raw: `{"yg":${'['.repeat(NESTING)}${']'.repeat(NESTING)}}` } });
+	if (first) cases.push({ title: 'a repeated member', refusal: 'doubled', change: { raw: text.replace(/^\{/, `{${JSON.stringify(first)}:${JSON.stringify(base.body[first])},`) } });
 	for (const [title, raw] of Object.entries(malformed)) {
 		if (raw === '' && !operation.bodyRequired) continue;
 		cases.push({ title, refusal: 'malformed', change: { raw } });

@@ -39,7 +39,7 @@ export class Platform {
 		platform.dir = dir ?? fs.mkdtempSync(path.join(os.tmpdir(), 'yg-test-'));
 		fs.chmodSync(platform.dir, 0o755); /* PostgreSQL runs as another user */
 		platform.port = port ?? await freePort();
-		platform.env = { ...process.env, ...env, YG_VAR: platform.dir, YG_PORT: String(platform.port), YG_DEMO: demo };
+		platform.env = { YG_RATE_POLICIES: path.join(ROOT, 'tests/support/policies.yaml'), ...process.env, ...env, YG_VAR: platform.dir, YG_PORT: String(platform.port), YG_DEMO: demo };
 		try {
 			await platform.command('start');
 		} catch (error) {

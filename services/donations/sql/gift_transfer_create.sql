@@ -5,6 +5,7 @@ with judged as (
     select g.id, g.public_code, g.campaign_id, g.amount_fen, g.paid_at,
            case when g.channel <> 'BANK_TRANSFER' then 'gift-not-by-transfer'
                 when g.amount_fen <> :body.amount_fen::bigint then 'transfer-amount-differs'
+                when :body.received_at::timestamptz < g.created_at - interval '1 day' then 'transfer-before-gift'
                 when :body.received_at::timestamptz > now() + interval '5 minutes' then 'transfer-in-future' end as problem
     from gift g
     where g.id = :path.id::uuid
@@ -14,5 +15,6 @@ with judged as (
 )
 select coalesce(j.problem, case s.outcome when 'SETTLED' then null when 'ALREADY' then null
                                 when 'TRANSACTION_TAKEN' then 'pay-order-transaction-taken' else 'conflict-state' end) as "!problem",
-       j.id, j.public_code, j.campaign_id, j.amount_fen, 'PAID' as state, coalesce(j.paid_at, :body.received_at::timestamptz) as paid_at
+       j.id, j.public_code, j.campaign_id, j.amount_fen, 'PAID' as state, coalesce(j.paid_at, :body.received_at::timestamptz) as paid_at,
+       case s.outcome when 'SETTLED' then concat('gift:', j.public_code, ' campaign:', j.campaign_id, ' campaigns summary') end as "!purge"
 from judged j left join settled s on true

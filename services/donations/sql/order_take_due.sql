@@ -1,3 +1,4 @@
--- shape: one
+-- shape: list
 -- tx: write
-select out_trade_no, amount_fen, channel, expired from order_take_due()
+-- A slice of the orders that are due, for the job.
+select out_trade_no, amount_fen, channel, expired from order_take_due(200)

@@ -1,3 +1,3 @@
 -- shape: one
 -- tx: write
-select identity_prune() as rows
+select identity_prune() + device_prune() as rows

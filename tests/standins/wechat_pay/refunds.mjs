@@ -50,6 +50,8 @@ export function createRefund(pay, body) {
 	if (wish.amount.total !== order.amount.total) throw new ApiError(400, 'INVALID_REQUEST', '订单金额或退款金额与之前请求不一致，请核实后再试');
 	const taken = pay.state.refundsOf(order).filter((r) => r.status !== 'CLOSED').reduce((sum, r) => sum + r.amount.refund, 0);
 	if (taken + wish.amount.refund > order.amount.total) throw new ApiError(400, 'INVALID_REQUEST', '申请退款金额大于订单可退金额');
+	const refused = pay.behaviours.take('refund_refused', { out_refund_no: wish.out_refund_no, out_trade_no: order.out_trade_no });
+	if (refused) throw new ApiError(refused.code === 'RESOURCE_NOT_EXISTS' ? 404 : 400, refused.code ?? 'INVALID_REQUEST', '订单已超过可退款的最大期限');
 	if (pay.behaviours.take('refund_not_enough', { out_trade_no: order.out_trade_no })) throw new ApiError(403, 'NOT_ENOUGH', '基本账户余额不足，请充值后重新发起'); /* [K] */
 	const refund = {
 		refund_id: `5030${pay.state.digits(25)}`, out_refund_no: wish.out_refund_no, transaction_id: order.transaction_id, out_trade_no: order.out_trade_no,

@@ -4,7 +4,7 @@ import http from 'node:http';
 
 const TITLES = { zh: '不行', en: 'No' };
 const STATUS = {
-	unauthenticated: 401, 'token-invalid': 401, 'insufficient-scope': 403, 'malformed-json': 400, 'validation-failed': 422, 'payload-too-large': 413,
+	unauthenticated: 401, 'token-invalid': 401, 'insufficient-scope': 403, 'malformed-json': 400, 'duplicate-key': 400, 'nesting-too-deep': 400, 'validation-failed': 422, 'payload-too-large': 413,
 	'unsupported-media-type': 415, 'unknown-parameter': 400, 'idempotency-key-missing': 400, 'idempotency-key-invalid': 400, 'method-not-allowed': 405, 'not-found': 404,
 };
 const scopesOf = { 'demo-lin': 'thing:write', 'demo-probe': 'thing:read' };
@@ -19,9 +19,9 @@ function parse(bytes, promise) {
 	const text = new TextDecoder('utf-8', { fatal: promise('utf8') }).decode(bytes);
 	const value = JSON.parse(text);
 	const depth = Math.max(0, ...[...text].reduce((a, c) => { a.push((a.at(-1) ?? 0) + (c === '{' || c === '[' ? 1 : c === '}' || c === ']' ? -1 : 0)); return a; }, []));
-	if (promise('depth') && depth > 32) throw new Error('depth');
+	if (promise('depth') && depth > 32) throw new Refusal('nesting-too-deep');
 	const names = [...text.matchAll(/"([^"]*)":/g)].map(([, name]) => name);
-	if (promise('duplicates') && new Set(names).size !== names.length) throw new Error('repeated member');
+	if (promise('duplicates') && new Set(names).size !== names.length) throw new Refusal('duplicate-key');
 	return value;
 }
 
@@ -46,10 +46,15 @@ export async function startFake(contracts, schemas) {
 		if (!headers['idempotency-key'] && promise('key')) throw new Refusal('idempotency-key-missing');
 		if (headers['idempotency-key']?.length > 255) throw new Refusal('idempotency-key-invalid');
 		if (url.search && promise('query')) throw new Refusal('unknown-parameter');
-		if (headers['content-type'] !== 'application/json' && promise('media')) throw new Refusal('unsupported-media-type');
+		const [media, charset] = headers['content-type'].split('; charset=');
+		if ((media !== 'application/json' && promise('media')) || (charset && promise('charset'))) throw new Refusal('unsupported-media-type');
+		if (headers['content-encoding'] && promise('encoding')) throw new Refusal('unsupported-media-type');
 		if (bytes.length > 4096 && promise('size')) throw new Refusal('payload-too-large');
 		let body;
-		try { body = parse(bytes, promise); } catch { throw new Refusal(promise('malformed') ? 'malformed-json' : 'validation-failed', []); }
+		try { body = parse(bytes, promise); } catch (error) {
+			if (error instanceof Refusal) throw error;
+			throw new Refusal(promise('malformed') ? 'malformed-json' : 'validation-failed', []);
+		}
 		const errors = schemas.validator(contracts.byId.get('thing_create').bodySchema)(body).map((e) => ({
 			pointer: promise('pointer') ? e.instancePath + (e.keyword === 'additionalProperties' ? `/${e.params.additionalProperty}` : '') : '', keyword: e.keyword,
 		}));

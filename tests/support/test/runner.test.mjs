@@ -43,7 +43,7 @@ test('a server that keeps its contract passes, with a refusal for every promise'
 
 const PROMISES = {
 	authentication: /nobody signed in/, token: /a token nobody issued/, scope: /citizen:probe, who lacks the scope/, key: /no Idempotency-Key/, query: /unknown query parameter/,
-	media: /another media type/, size: /over the limit/, malformed: /a cut body/, utf8: /not UTF-8/, depth: /nested too deeply/, duplicates: /a repeated member/,
+	media: /another media type/, charset: /another charset/, encoding: /encoding nobody has/, size: /over the limit/, malformed: /a cut body/, utf8: /not UTF-8/, depth: /nested too deeply/, duplicates: /a repeated member/,
 	pointer: /\/maker\/city has a wrong type/, maximum: /\/size is above its maximum/, unknown: /refuses \/yg_unknown is not known/, all: /two things wrong at once/, answer: /a thing is made/, status: /a thing is made/,
 	location: /a thing is made/, parameter: /query\.depth has a wrong type/, internal: /cannot be reached/, options: /OPTIONS tells/, allow: /is not allowed, said in zh/,
 	english: /said in en/, chinese: /said in zh/, type: /nobody knows it/, challenge: /nobody signed in/, head: /HEAD is GET/,

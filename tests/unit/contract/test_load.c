@@ -61,7 +61,7 @@ static const char gifts[] =
     "      operationId: gift_get\n"
     "      summary: One gift\n"
     "      security: []\n"
-    "      x-cache: { control: 'public, max-age=5', ttl_s: 5, tags: [gifts, totals] }\n"
+    "      x-cache: { control: 'public, max-age=5', ttl_s: 5, tags: ['gift:{id}', totals], collapse: platform }\n"
     "      x-lane: replica\n"
     "      responses:\n"
     "        '200': { description: ok, content: { application/json: { schema: { $ref: '#/components/schemas/Gift' } } "
@@ -123,6 +123,23 @@ static const char gifts[] =
     "x-problems:\n"
     "  gift-closed: { status: 409, title: { zh: 已结束, en: It is closed } }\n";
 
+static void check_tags(const struct operation *op)
+{
+	char out[CONTRACT_TAG_BYTES_MAX], long_value[CONTRACT_TAG_BYTES_MAX];
+	struct str uuid = STR("0190A5B2-7C3D-7E4F-8A5B-0123456789AB"), code = STR("ABC"), bad = STR("a b");
+	struct str tag = contract_tag(op, op->cache_tags[0], &uuid, 1, out);
+	assert_true(str_eq(tag, STR("gift:0190a5b2-7c3d-7e4f-8a5b-0123456789ab")));
+	assert_true(str_eq(contract_tag(op, op->cache_tags[0], &code, 1, out), STR("gift:ABC")));
+	assert_true(str_eq(contract_tag(op, op->cache_tags[1], &code, 1, out), STR("totals")));
+	assert_null(contract_tag(op, op->cache_tags[0], &bad, 1, out).p);
+	assert_null(contract_tag(op, op->cache_tags[0], &code, 0, out).p);
+	memset(long_value, 'x', sizeof long_value);
+	struct str too_long = str_span(long_value, sizeof long_value - 4);
+	assert_null(contract_tag(op, op->cache_tags[0], &too_long, 1, out).p);
+	too_long.n = sizeof long_value - 5;
+	assert_int_equal(contract_tag(op, op->cache_tags[0], &too_long, 1, out).n, sizeof long_value);
+}
+
 static void check_get(const struct contract *c)
 {
 	const struct operation *op = map_get(&c->operations_by_id, STR("gift_get"));
@@ -134,6 +151,8 @@ static void check_get(const struct contract *c)
 	assert_true(
 	    str_eq(op->cache_control, STR("public, max-age=5")) && op->cache_ttl_s == 5 && op->cache_tag_count == 2);
 	assert_true(str_eq(op->cache_tags[1], STR("totals")));
+	assert_true(op->collapse_platform);
+	check_tags(op);
 	assert_int_equal(op->parameter_count, 1);
 	assert_true(str_eq(op->parameters[0].bind, STR("path.id")) && op->parameters[0].required &&
 		    op->parameters[0].segment == 2);
@@ -299,6 +318,12 @@ static const struct {
 	{ GET(", x-cache: { control: a, ttl_s: 86401 }"), "ttl_s must be" },
 	{ GET(", x-cache: { control: a, tags: [1] }"), "tags must be a list of texts" },
 	{ GET(", x-cache: { control: a, age: 1 }"), "x-cache has an unknown key age" },
+	{ GET(", x-cache: { control: a, tags: ['a b'] }"), "x-cache: a b is no tag" },
+	{ GET(", x-cache: { control: a, tags: ['*'] }"), "x-cache: * is no tag" },
+	{ GET(", x-cache: { control: a, tags: ['a:{nope}'] }"), "x-cache: a:{nope} is no tag" },
+	{ GET(", x-cache: { control: a, tags: ['a:{'] }"), "x-cache: a:{ is no tag" },
+	{ GET(", x-cache: { control: a, tags: ['a}'] }"), "x-cache: a} is no tag" },
+	{ GET(", x-cache: { control: a, collapse: city }"), "collapse must be process or platform" },
 	{ GET(", x-body-bytes-max: 0"), "x-body-bytes-max must be" },
 	{ POST("{ type: object }"), "an object from outside needs additionalProperties: false" },
 	{ POST("{ type: object, additionalProperties: false, properties: { a: { type: string } } }"),

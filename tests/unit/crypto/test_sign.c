@@ -238,6 +238,24 @@ static void test_pem_files(void **state)
 	assert_int_equal(read_pem(STR("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")), ERR_CRYPTO);
 }
 
+/* Two moduli made for this test: the first is a power of 65537 modulo every small prime, the second, a little larger, is not. */
+static void test_weak_primes(void **state)
+{
+	struct key *k;
+	struct str weak = STR("tigVZUz0ivG6jGcevzPv2kAIVB5G6hUCNpwDUV6k_fDBKv2TpvBq75yMDhxSfcWgOy1omwpACRYO7REK4ag80f"
+			      "Tkxv8ytnkcipe3jDFZVXgWzEEQ263p6z0RgmftcesyvU3EZbhkvh11UimKibNZsg93juJ3oI5pR2YDaQRuF61m"
+			      "LVYQNKQQowTKEMQafmKeVpGQP1Apkm4TUD-aZ0mHG1bH8GaaJS7CuRq1QqDjVu4BISSNGnqm78WkaF_X4iO5SM"
+			      "tkMzNgHcOSDKq_4qI9KmAVq-8AzXRw30aHxWSC3cW56YrmHG18FH0JcSuomgmhQV6CtoZE3sHiHx8IusnPiw");
+	struct str sound = STR("tigVZUz0ivG6jGcevzPv2kAIVB5G6hUCNpwDUV6k_fDBKv2TpvBq75yMDhxSfcWgOy1omwpACRYO7REK4ag80f"
+			       "Tkxv8ytnkcipe3jDFZVXgWzEEQ263p6z0RgmftcesyvU3EZbhkvh11UimKibNZsg93juJ3oI5pR2YDaQRuF61m"
+			       "LVYQNKQQowTKEMQafmKeVpGQP1Apkm4TUD-aZ0mHG1bH8GaaJS7CuRq1QqDjVu4BISSNGnqm78WkaF_X4iO5SM"
+			       "tkMzNgHcOSDKq_4qI9KmAVq-8AzXRw30aHxWSC3cW56YrmHG18FH0JcSuomgmhQV6CtoZE3sHiHx8IusnPnw");
+	(void)state;
+	assert_int_equal(key_read_jwk(STR("RSA"), STR_NONE, STR_NONE, STR_NONE, weak, STR("AQAB"), &k), ERR_CRYPTO);
+	assert_int_equal(key_read_jwk(STR("RSA"), STR_NONE, STR_NONE, STR_NONE, sound, STR("AQAB"), &k), ERR_NONE);
+	key_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +267,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_jwk_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_jwk_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pem_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_weak_primes, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -267,6 +267,17 @@ static void reads_error_codes(void **state)
 	assert_str(wechat_pay_error_code(&arena, STR("{\"code\":7}")), "");
 }
 
+static void knows_which_refusals_are_final(void **state)
+{
+	(void)state;
+	static const char *const final[] = { "PARAM_ERROR", "INVALID_REQUEST", "RESOURCE_NOT_EXISTS",
+		"USER_ACCOUNT_ABNORMAL" };
+	static const char *const passing[] = { "", "NOT_ENOUGH", "FREQUENCY_LIMITED", "SYSTEM_ERROR", "SIGN_ERROR",
+		"NO_AUTH", "PARAM", "INVALID_REQUESTS" };
+	for (size_t i = 0; i < ARRAY_LEN(final); i++) assert_true(wechat_pay_refund_refused(str_of(final[i])));
+	for (size_t i = 0; i < ARRAY_LEN(passing); i++) assert_false(wechat_pay_refund_refused(str_of(passing[i])));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +292,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(writes_an_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(writes_a_refund, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(reads_error_codes, set_up, tear_down),
+		cmocka_unit_test(knows_which_refusals_are_final),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

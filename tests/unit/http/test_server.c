@@ -217,6 +217,7 @@ static const struct {
 	ROW(POST "Content-Length: +5\r\n\r\nhello", "400 "),
 	ROW(POST "Content-Length: -5\r\n\r\nhello", "400 "),
 	ROW(POST "Content-Length: 0x5\r\n\r\nhello", "400 "),
+	ROW(POST "Content-Length: 05\r\n\r\nhello", "400 "),
 	ROW(POST "Content-Length: 5 5\r\n\r\nhello", "400 "),
 	ROW(POST "Content-Length:\r\n\r\n", "400 "),
 	ROW(POST "Content-Length: 18446744073709551621\r\n\r\nhello", "400 "),
@@ -225,13 +226,21 @@ static const struct {
 	/* Transfer codings */
 	ROW(CHUNKED "5\r\nhello\r\n0\r\n\r\n", "200 "),
 	ROW(CHUNKED "5\r\nhello\r\n0\r\n\r\n" GET "\r\n", "200 200 "),
-	ROW(CHUNKED "5;a=b\r\nhello\r\n0\r\nTrailer: 1\r\n\r\n" GET "\r\n", "200 200 "),
-	ROW(CHUNKED "5;a=b;c=d\r\nhello\r\n0\r\n\r\n" GET "\r\n",
-	    "400 "), /* llhttp 8.1 knows one extension with a value */
+	ROW(CHUNKED "5;a=b\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n" GET "\r\n", "200 200 "),
+	ROW(CHUNKED "5;a=b;c=d\r\nhello\r\n0\r\n\r\n" GET "\r\n", "200 200 "),
 	ROW(CHUNKED "5;c=\"d e\"\r\nhello\r\n0\r\n\r\n" GET "\r\n", "200 200 "),
 	ROW(CHUNKED "5;a\r\nhello\r\n0\r\n\r\n" GET "\r\n", "200 200 "),
 	ROW(CHUNKED "5\r\nhello\r\n0;x\r\n\r\n" GET "\r\n", "200 200 "),
-	ROW(CHUNKED "5\r\nhello\r\n0\r\nContent-Length: 99\r\nHost: evil\r\n\r\n" GET "\r\n", "200 200 "),
+	ROW(CHUNKED "5\r\nhello\r\n0\r\nContent-Length: 99\r\n\r\n" GET "\r\n", "400 "),
+	ROW(CHUNKED "5\r\nhello\r\n0\r\nHost: evil\r\n\r\n" GET "\r\n", "400 "),
+	ROW(CHUNKED "5\r\nhello\r\n0\r\nx_forwarded_for: evil\r\n\r\n" GET "\r\n", "400 "),
+	ROW(CHUNKED "5\r\nhello\r\n0\r\nIf-Match: x\r\n\r\n" GET "\r\n", "400 "),
+	ROW(CHUNKED "5\r\nhello\r\n0\r\nGET /x HTTP/1.1\r\n\r\n" GET "\r\n", "400 "),
+	ROW(CHUNKED "5\r\nhello\r\n0\r\n: x\r\n\r\n" GET "\r\n", "400 "),
+	ROW(CHUNKED "5;a=\"b;\\\"c\"\r\nhello\r\n0\r\n\r\n" GET "\r\n", "200 200 "),
+	ROW(CHUNKED "5;a=\"b\r\nhello\r\n0\r\n\r\n" GET "\r\n", "400 "),
+	ROW(CHUNKED "0000000000000005\r\nhello\r\n0\r\n\r\n" GET "\r\n", "200 200 "),
+	ROW(CHUNKED "00000000000000005\r\nhello\r\n0\r\n\r\n" GET "\r\n", "400 "),
 	ROW(POST "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", "400 "),
 	ROW(POST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400 "),
 	ROW(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400 "),
@@ -373,7 +382,7 @@ static void test_limits(void **state)
 	peer_free(&p);
 	buf_reset(&b);
 	BUF_LIT(&b, CHUNKED "0\r\n");
-	for (int i = 0; i < 3000; i++) BUF_LIT(&b, "Trailer: x\r\n");
+	for (int i = 0; i < 3000; i++) BUF_LIT(&b, "X-Sum: x\r\n");
 	ask(&p, buf_view(&b));
 	assert_string_equal(peer_statuses(&p), "413 ");
 	peer_free(&p);

@@ -306,8 +306,14 @@ static void test_lost_connection(void **state)
 	get("/die", &r);
 	assert_int_equal(r.status, ERR_SAFE_RETRY_LATER);
 	assert_int_equal(requests, before + 3);
+	assert_int_equal(upstream_stats(upstream).retried, 3);
+	get("/die", &r);
+	assert_int_equal(r.status, ERR_SAFE_RETRY_LATER); /* the reserve of a minute is spent */
+	assert_int_equal(requests, before + 4);
+	assert_int_equal(upstream_stats(upstream).unrepeated, 1);
 	get("/cut", &r);
-	assert_int_equal(r.status, ERR_SAFE_RETRY_LATER);
+	assert_int_equal(r.status, ERR_CLOSED); /* its answer had begun: never again */
+	assert_int_equal(requests, before + 5);
 	stop();
 }
 

@@ -31,15 +31,15 @@ static void assert_str(struct str got, const char *want)
 	assert_memory_equal(got.p, want, got.n);
 }
 
-static void pair_delays_double_up_to_a_quarter_hour(void **state)
+static void pair_delays_double_up_to_a_minute(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i <= 4; i++) assert_int_equal(throttle_delay_s(THROTTLE_PAIR, i), 0);
 	assert_int_equal(throttle_delay_s(THROTTLE_PAIR, 5), 2);
 	assert_int_equal(throttle_delay_s(THROTTLE_PAIR, 6), 4);
-	assert_int_equal(throttle_delay_s(THROTTLE_PAIR, 13), 512);
-	assert_int_equal(throttle_delay_s(THROTTLE_PAIR, 14), 900);
-	assert_int_equal(throttle_delay_s(THROTTLE_PAIR, UINT32_MAX), 900);
+	assert_int_equal(throttle_delay_s(THROTTLE_PAIR, 9), 32);
+	assert_int_equal(throttle_delay_s(THROTTLE_PAIR, 10), 60);
+	assert_int_equal(throttle_delay_s(THROTTLE_PAIR, UINT32_MAX), 60);
 }
 
 static void strangers_cause_short_delays_only(void **state)
@@ -51,6 +51,15 @@ static void strangers_cause_short_delays_only(void **state)
 	assert_int_equal(throttle_delay_s(THROTTLE_NETWORK, 50), 0);
 	assert_int_equal(throttle_delay_s(THROTTLE_NETWORK, 51), 1);
 	assert_int_equal(throttle_delay_s(THROTTLE_NETWORK, 1000000), 5);
+}
+
+static void contacts_show_one_character(void **state)
+{
+	(void)state;
+	assert_str(mask_contact(&a, STR("王工 0758-0000000")), "王***");
+	assert_str(mask_contact(&a, STR("a@b.cn")), "a***");
+	assert_str(mask_contact(&a, STR("1")), "1***");
+	assert_null(mask_contact(&a, STR_NONE).p);
 }
 
 static void delays_never_fall(void **state)
@@ -65,7 +74,7 @@ static void delays_never_fall(void **state)
 static void schedules_end_at_the_longest_delay(void **state)
 {
 	(void)state;
-	static const char *const ends[] = { ",900}", ",60}", ",5}" };
+	static const char *const ends[] = { ",60}", ",60}", ",5}" };
 	for (int c = 0; c < THROTTLE_CLASS_COUNT; c++) {
 		struct str s = throttle_schedule(&a, (enum throttle_class)c);
 		assert_true(str_starts(s, STR("{0,0,")));
@@ -230,9 +239,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(pair_delays_double_up_to_a_quarter_hour),
+		TEST(pair_delays_double_up_to_a_minute),
 		TEST(strangers_cause_short_delays_only),
 		TEST(delays_never_fall),
+		TEST(contacts_show_one_character),
 		TEST(schedules_end_at_the_longest_delay),
 		TEST(networks),
 		TEST(topmost_grant_is_chosen_with_its_scopes_only),

@@ -81,8 +81,11 @@ static void keeps_only_a_valid_state(void **unused)
 	assert_state("foo=1=2", NULL);
 	assert_state("foo", NULL);
 	assert_state("foo=", NULL);
-	assert_state("1foo=1", NULL);
-	assert_state("a@=1", NULL);
+	assert_state("1foo=1", "1foo=1");
+	assert_state("a@=1,foo@bar@baz=2,c*/_-=3", "a@=1,foo@bar@baz=2,c*/_-=3");
+	assert_state("@a=1,b=2", NULL);
+	assert_state("_a=1", NULL);
+	assert_state("foo.bar=1", NULL);
 	assert_state("foo @=1", NULL);
 	for (int i = 0; i < 33; i++) snprintf(many + strlen(many), 8, "%sb%02d=1", i ? "," : "", i);
 	assert_state(many, NULL); /* 33 members */

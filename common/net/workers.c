@@ -1,8 +1,9 @@
 /*
- * The parent of several workers: it holds no socket and no loop, and only waits for signals. Workers share the port by
- * SO_REUSEPORT; they end with their parent (PR_SET_PDEATHSIG), so that a killed parent leaves nobody behind.
+ * The parent of several workers: it has no loop and only waits for signals. Workers share a port by SO_REUSEPORT, or a Unix socket
+ * that the parent opened (listener_share); they end with their parent (PR_SET_PDEATHSIG), so that a killed parent leaves nobody
+ * behind.
  */
-#include "gateway/workers.h"
+#include "common/net/workers.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 #include "common/core/clock.h"
 #include "common/core/log.h"
 
-enum { WORKERS_MAX = 64, EXIT_CONFIG_STATUS = 78, RESTART_PAUSE_MS = 1000 };
+enum { EXIT_CONFIG_STATUS = 78, RESTART_PAUSE_MS = 1000, PAUSE_MS = 200, HURRIED_PAUSE_MS = 20 };
 
 struct worker {
 	pid_t pid; /* 0: not running */
@@ -26,6 +27,7 @@ struct workers {
 	struct worker items[WORKERS_MAX];
 	unsigned count;
 	int (*run)(unsigned worker);
+	const struct workers_hooks *hooks;
 	bool stopping;
 	int status;
 	sigset_t signals;
@@ -53,10 +55,11 @@ static void pass_on(const struct workers *w, int signo)
 		if (w->items[i].pid) kill(w->items[i].pid, signo);
 }
 
-static void stop_all(struct workers *w)
+static void stop_all(struct workers *w, int signo)
 {
+	if (!w->stopping && w->hooks->stopping) w->hooks->stopping();
 	w->stopping = true;
-	pass_on(w, SIGTERM);
+	pass_on(w, signo);
 }
 
 static void reap(struct workers *w)
@@ -64,6 +67,7 @@ static void reap(struct workers *w)
 	int how;
 	for (pid_t pid; (pid = waitpid(-1, &how, WNOHANG)) > 0;) {
 		int status = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
+		if (w->hooks->other_child && w->hooks->other_child(pid, status)) continue;
 		for (unsigned i = 0; i < w->count; i++) {
 			if (w->items[i].pid != pid) continue;
 			w->items[i].pid = 0;
@@ -72,7 +76,7 @@ static void reap(struct workers *w)
 		}
 		if (status == EXIT_CONFIG_STATUS && !w->stopping) {
 			w->status = status;
-			stop_all(w);
+			stop_all(w, SIGTERM);
 		}
 	}
 }
@@ -87,24 +91,50 @@ static unsigned start_due(struct workers *w)
 	return running;
 }
 
-int workers_run(unsigned count, int (*run)(unsigned worker))
+static void take_signal(struct workers *w, int signo)
 {
-	struct workers w = { .count = count, .run = run };
+	switch (signo) {
+	case SIGTERM:
+	case SIGINT:
+		stop_all(w, SIGTERM);
+		break;
+	case SIGQUIT:
+		stop_all(w, SIGQUIT);
+		break;
+	case SIGHUP:
+		pass_on(w, SIGHUP);
+		break;
+	case SIGUSR2:
+		if (!w->stopping) w->hooks->hand_over();
+		break;
+	default:
+		break;
+	}
+}
+
+static void watch_signals(struct workers *w)
+{
+	static const int always[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
+	sigemptyset(&w->signals);
+	for (unsigned i = 0; i < ARRAY_LEN(always); i++) sigaddset(&w->signals, always[i]);
+	if (w->hooks->hand_over) {
+		sigaddset(&w->signals, SIGUSR2);
+		sigaddset(&w->signals, SIGQUIT);
+	}
+	sigprocmask(SIG_BLOCK, &w->signals, NULL);
+}
+
+int workers_run(unsigned count, int (*run)(unsigned worker), const struct workers_hooks *hooks)
+{
+	struct workers w = { .count = count, .run = run, .hooks = hooks };
 	CHECK(count <= WORKERS_MAX);
-	sigemptyset(&w.signals);
-	sigaddset(&w.signals, SIGTERM);
-	sigaddset(&w.signals, SIGINT);
-	sigaddset(&w.signals, SIGHUP);
-	sigaddset(&w.signals, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &w.signals, NULL);
+	watch_signals(&w);
 	while (start_due(&w) || !w.stopping) {
-		struct timespec pause = { .tv_nsec = 200000000 };
-		int signo = sigtimedwait(&w.signals, NULL, &pause);
-		if (signo == SIGTERM || signo == SIGINT)
-			stop_all(&w);
-		else if (signo == SIGHUP)
-			pass_on(&w, SIGHUP);
+		struct timespec pause = { .tv_nsec = (hooks->hurried ? HURRIED_PAUSE_MS : PAUSE_MS) * 1000000L };
+		take_signal(&w, sigtimedwait(&w.signals, NULL, &pause));
 		reap(&w);
+		int end = hooks->turn ? hooks->turn() : 0;
+		if (end) stop_all(&w, end);
 		log_flush();
 	}
 	return w.status;

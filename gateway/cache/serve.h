@@ -1,0 +1,26 @@
+#ifndef GATEWAY_CACHE_SERVE_H
+#define GATEWAY_CACHE_SERVE_H
+
+#include "common/http/server.h"
+#include "gateway/cache/entry.h"
+
+/* From a kept answer to one on the wire. */
+
+enum { SERVE_FIELDS_MAX = 3, SERVE_TEXT_BYTES = 256 };
+
+/** What one answer says beside what is kept; lives until http_respond returns. */
+struct serve {
+	struct http_response response; /* without fields */
+	struct http_field fields[SERVE_FIELDS_MAX]; /* Age, Cache-Status, Content-Range */
+	unsigned field_count;
+	char text[SERVE_TEXT_BYTES];
+	size_t text_n;
+};
+
+/**
+ * The entry's answer to this request: whole, 304, or a range of bytes. `how` is what Cache-Status says ("hit").
+ */
+void serve_entry(
+    struct serve *s, const struct entry *e, const struct http_exchange *x, int64_t now_ms, const char *how);
+
+#endif

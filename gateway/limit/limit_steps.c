@@ -1,0 +1,153 @@
+/* "limit address" and "limit rate": which limit a request falls under, and what the client hears of it. */
+#include "gateway/limit/limit_steps.h"
+
+#include "gateway/request.h"
+
+static void count(uint64_t *cells[2], enum limit_verdict verdict)
+{
+	++*cells[verdict == LIMIT_REFUSE];
+}
+
+static double read_refused(void *arg)
+{
+	return (double)connections_refused(arg);
+}
+
+static void open_counters(struct limiting *l, struct metrics *m)
+{
+	static const char *const name = "yg_limit_requests_total", *const help = "Requests by the limit they met.";
+	static const char *const outcomes[2] = { "passed", "refused" };
+	for (unsigned i = 0; i < 2; i++) {
+		struct metric_label labels[3] = { { "limit", STR("address") }, { "class", STR("any") },
+			{ "outcome", str_of(outcomes[i]) } };
+		l->address[i] = metrics_counter(m, name, help, labels, 3);
+		labels[0].value = STR("rate");
+		for (enum rate_class c = RATE_ANONYMOUS; c < RATE_CLASS_COUNT; c++) {
+			labels[1].value = rate_class_name(c);
+			l->rate[c][i] = metrics_counter(m, name, help, labels, 3);
+		}
+	}
+}
+
+enum err limiting_open(struct limiting *l, struct loop *loop, const struct settings *settings, struct str seal_key,
+    struct metrics *metrics)
+{
+	struct limits_config config = { .redis = settings->redis, .key = seal_key, .share = settings->workers };
+	TRY(trusted_proxies_read(&l->trusted, settings->trusted_proxies, settings->trusted_proxy_field));
+	l->limits = limits_new(loop, &config, metrics);
+	l->connections = connections_new(settings->connections_per_address, &l->trusted);
+	metrics_counter_fn(metrics, "yg_limit_connections_refused_total",
+	    "Connections of addresses that have their share.", NULL, 0, read_refused, l->connections);
+	open_counters(l, metrics);
+	return ERR_NONE;
+}
+
+/* ── the steps ── */
+
+static enum next refuse(struct request *r)
+{
+	r->problem.retry_after_s = (int)(r->limit.retry_after_s < INT32_MAX ? r->limit.retry_after_s : INT32_MAX);
+	return request_fail(r, ERR_QUOTA_EXCEEDED);
+}
+
+static void woken(struct limit_wait *w, enum limit_verdict verdict)
+{
+	struct request *r = CONTAINER_OF(w, struct request, wait.limit);
+	count(r->limit_counters, verdict);
+	if (verdict == LIMIT_PASS) {
+		steps_run(r, AT_BODY);
+		return;
+	}
+	(void)refuse(r);
+	steps_fail(r);
+}
+
+static enum next check(struct request *r, const struct rate_limit *limit, struct str client, uint64_t *counters[2])
+{
+	if (!limit->window_count) return NEXT_STEP;
+	r->limit_counters = counters;
+	r->wait.limit.wake = woken;
+	enum limit_verdict v = limits_check(r->gateway->limiting.limits, limit, client, &r->limit, &r->wait.limit);
+	if (v == LIMIT_WAIT) return NEXT_WAIT;
+	count(counters, v);
+	return v == LIMIT_PASS ? NEXT_STEP : refuse(r);
+}
+
+enum next limit_address(struct request *r)
+{
+	char key[ADDRESS_KEY_BYTES_MAX];
+	if (!r->plan) return NEXT_STEP; /* no contracts, no policies */
+	return check(r, &r->plan->policies->address, address_key(r->client, key), r->gateway->limiting.address);
+}
+
+static enum rate_class class_of(enum principal_kind kind)
+{
+	switch (kind) {
+	case PRINCIPAL_CITIZEN:
+		return RATE_CITIZEN;
+	case PRINCIPAL_STAFF:
+		return RATE_STAFF;
+	case PRINCIPAL_PARTNER:
+	case PRINCIPAL_SYSTEM:
+		return RATE_PARTNER;
+	case PRINCIPAL_ANONYMOUS:
+		break;
+	}
+	return RATE_ANONYMOUS;
+}
+
+/* A partner's programs share its quota, each client id of it has its own; people have one wherever they are signed in. */
+static struct str name_of(const struct request *r, enum rate_class class, char key[ADDRESS_KEY_BYTES_MAX])
+{
+	const struct principal *p = &r->caller.principal;
+	struct str name = class == RATE_PARTNER && p->client.n ? p->client : p->subject;
+	return class == RATE_ANONYMOUS || !name.n ? address_key(r->client, key) : name;
+}
+
+enum next limit_rate(struct request *r)
+{
+	const struct rate_policy *policy = r->plan->policies->by_operation[r->operation->index];
+	enum rate_class class = class_of(r->caller.principal.kind);
+	char key[ADDRESS_KEY_BYTES_MAX];
+	return check(r, &policy->classes[class], name_of(r, class, key), r->gateway->limiting.rate[class]);
+}
+
+/* ── what is told ── */
+
+static char *put_number(char *p, int64_t v)
+{
+	char digits[20];
+	unsigned n = 0;
+	do {
+		digits[n++] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	while (n) *p++ = digits[--n];
+	return p;
+}
+
+unsigned limit_fields(const struct limit_state *state, struct arena *a, struct http_field *out)
+{
+	if (!state->limit) return 0;
+	struct str name = state->limit->windows[state->window].name;
+	char *text = arena_alloc(a, name.n + 64), *p = text;
+	if (!text) return 0;
+	*p++ = '"';
+	memcpy(p, name.p, name.n);
+	p += name.n;
+	memcpy(p, "\";r=", 4);
+	p = put_number(p + 4, state->left);
+	memcpy(p, ";t=", 3);
+	p = put_number(p + 3, state->reset_s);
+	out[0] = (struct http_field){ STR("RateLimit-Policy"), state->limit->field };
+	out[1] = (struct http_field){ STR("RateLimit"), str_span(text, (size_t)(p - text)) };
+	return 2;
+}
+
+unsigned limit_violated(const struct limit_state *state, struct str out[RATE_WINDOWS_MAX])
+{
+	unsigned n = 0;
+	for (unsigned i = 0; state->limit && i < state->limit->window_count; i++)
+		if (state->violated & (1u << i)) out[n++] = state->limit->windows[i].name;
+	return n;
+}

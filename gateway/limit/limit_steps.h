@@ -1,0 +1,30 @@
+#ifndef GATEWAY_LIMIT_LIMIT_STEPS_H
+#define GATEWAY_LIMIT_LIMIT_STEPS_H
+
+#include "common/http/client_address.h"
+#include "gateway/limit/connections.h"
+#include "gateway/limit/limits.h"
+#include "gateway/settings.h"
+
+struct gateway;
+
+/** What a gateway needs for its limits: opened at boot. */
+struct limiting {
+	struct limits *limits;
+	struct connections *connections;
+	struct trusted_proxies trusted;
+	uint64_t *address[2]; /* let through, refused */
+	uint64_t *rate[RATE_CLASS_COUNT][2];
+};
+
+MUST_USE enum err limiting_open(struct limiting *l, struct loop *loop, const struct settings *settings,
+    struct str seal_key, struct metrics *metrics);
+
+/** Room for the two fields of an answer. */
+enum { LIMIT_FIELDS_MAX = 2 };
+/** RateLimit-Policy and RateLimit of the nearest window; returns how many there are. Text in the arena. */
+unsigned limit_fields(const struct limit_state *state, struct arena *a, struct http_field *out);
+/** The names of the windows that were overstepped, and their number. */
+unsigned limit_violated(const struct limit_state *state, struct str out[RATE_WINDOWS_MAX]);
+
+#endif

@@ -1,0 +1,17 @@
+/* How much money matters are open, as gauges: cases for a person, and work that the jobs should have done already. */
+#include "services/donations/donations.h"
+
+enum next watch_query(struct request *r)
+{
+	return request_query(r, "money_matters");
+}
+
+enum next watch_show(struct request *r)
+{
+	const struct donations *d = request_context(r);
+	*d->matters.exceptions_open = request_column_i64(r, 0, "exceptions_open", 0);
+	*d->matters.refunds_failed = request_column_i64(r, 0, "refunds_failed", 0);
+	*d->matters.refunds_due = request_column_i64(r, 0, "refunds_due", 0);
+	*d->matters.orders_due = request_column_i64(r, 0, "orders_due", 0);
+	return NEXT_DONE;
+}

@@ -1,0 +1,3 @@
+-- shape: one
+-- tx: write
+select pii_reseal(:flow.rows::json) as rows

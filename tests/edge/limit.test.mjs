@@ -1,0 +1,272 @@
+// Rate limits: two gateways keep one count in Redis, each keeps its own without it, and clients hear what is left.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { startEdge, until } from './support.mjs';
+
+const dir = mkdtempSync(join(tmpdir(), 'limit-'));
+const socket = join(dir, 'redis.sock');
+const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+const QUOTA = 2000;
+let redis;
+let one;
+let two;
+
+async function startRedis() {
+	const child = spawn('redis-server', ['--port', '0', '--unixsocket', socket, '--save', '', '--appendonly', 'no'], { stdio: 'ignore' });
+	await until(async () => execFileSync('redis-cli', ['-s', socket, 'ping'], { stdio: 'pipe' }).toString().startsWith('PONG'));
+	return child;
+}
+
+const windows = (quota, seconds) => `{ burst: { quota: ${quota}, window_s: ${seconds} } }`;
+const policies = (read) => `defaults: { GET: read, POST: write, PUT: write, PATCH: write, DELETE: write }
+address: { burst: { quota: 5000000, window_s: 60 } }
+policies:
+  read: { anonymous: ${read}, citizen: ${windows(5, 3600)}, staff: unlimited, partner: ${windows(7, 3600)} }
+  write: { anonymous: { burst: { quota: 3, window_s: 3600 }, day: { quota: 5, window_s: 86400 } }, citizen: unlimited, staff: unlimited, partner: unlimited }
+`;
+
+function settings(extra = {}) {
+	const file = join(dir, 'policies.yaml');
+	writeFileSync(file, policies(windows(QUOTA, 3600)));
+	return { YG_REDIS: `unix:${socket}`, YG_RATE_POLICIES: file, YG_TRUSTED_PROXIES: '127.0.0.0/8', ...extra };
+}
+
+const from = (address, edge, method = 'GET', path = '/v1/echo') =>
+	edge.call(method, path, { agent, headers: { 'X-Forwarded-For': address } });
+
+/** `count` requests over all edges, at most 64 at a time each; how often each status came. */
+async function storm(edges, address, count) {
+	const seen = {};
+	let left = count;
+	const walk = async (edge) => {
+		while (left-- > 0) {
+			const { status } = await from(address, edge);
+			seen[status] = (seen[status] ?? 0) + 1;
+		}
+	};
+	await Promise.all(edges.flatMap((edge) => Array.from({ length: 32 }, () => walk(edge))));
+	return seen;
+}
+
+const metric = async (edge, name) => {
+	const line = (await edge.private('/metrics')).text.split('\n').find((text) => text.startsWith(`${name} `));
+	return Number(line?.split(' ')[1]);
+};
+const connected = (edge) => until(async () => await metric(edge, 'yg_limit_redis_up') === 1);
+const alone = (edge) => until(async () => await metric(edge, 'yg_limit_redis_up') === 0);
+
+before(async () => {
+	redis = await startRedis();
+	one = await startEdge(settings());
+	two = await startEdge(settings());
+	await connected(one);
+	await connected(two);
+});
+after(async () => {
+	assert.deepEqual(await one.stop(), { code: 0, signal: null });
+	assert.deepEqual(await two.stop(), { code: 0, signal: null });
+	agent.destroy();
+	redis.kill('SIGKILL');
+	rmSync(dir, { recursive: true });
+});
+
+describe('with Redis', () => {
+	test('two gateways and 10,000 requests: what is let through is the quota, within one per cent', { timeout: 120000 }, async (t) => {
+		const begun = Date.now();
+		const seen = await storm([one, two], '192.0.2.1', 10000);
+		const back = Math.ceil((Date.now() - begun) / 1000 * QUOTA / 3600) + 1; /* what came back meanwhile */
+		t.diagnostic(`let through ${seen[200]} of ${QUOTA} + ${back}, refused ${seen[429]}; asks ${await metric(one, 'yg_limit_asks_total{outcome="granted"}')} and ${await metric(two, 'yg_limit_asks_total{outcome="granted"}')}`);
+		assert.deepEqual(Object.keys(seen).sort(), ['200', '429']);
+		/* On a machine so busy that Redis took longer than 10 ms, processes counted alone; the counter says how often. */
+		const alone = await metric(one, 'yg_limit_alone_total') + await metric(two, 'yg_limit_alone_total');
+		if (alone) t.diagnostic(`${alone} let through without an answer of Redis`);
+		assert.ok(seen[200] <= (QUOTA + back) * 1.01 + alone, `${seen[200]} let through`);
+		assert.ok(seen[200] >= QUOTA * 0.95, `${seen[200]} let through`);
+		assert.ok(await metric(one, 'yg_limit_asks_total{outcome="granted"}') < QUOTA / 4, 'most requests ask nobody');
+	});
+
+	test('the fields tell what is left, the problem tells what was overstepped', async () => {
+		const first = await from('192.0.2.2', one, 'POST');
+		assert.equal(first.status, 200);
+		assert.equal(first.headers['ratelimit-policy'], '"write-burst";q=3;w=3600, "write-day";q=5;w=86400');
+		assert.match(first.headers.ratelimit, /^"write-burst";r=2;t=1200$/);
+		await from('192.0.2.2', two, 'POST');
+		let r;
+		for (let i = 0; i < 4 && r?.status !== 429; i += 1) r = await from('192.0.2.2', [one, two][i % 2], 'POST');
+		assert.equal(r.status, 429);
+		assert.equal(r.json.type, 'https://iana.org/assignments/http-problem-types#quota-exceeded');
+		assert.equal(r.json.code, 'quota-exceeded');
+		assert.deepEqual(r.json['violated-policies'], ['write-burst']);
+		const t = Number(r.headers.ratelimit.match(/^"write-burst";r=0;t=(\d+)$/)[1]);
+		assert.ok(t > 0 && t <= 1200, r.headers.ratelimit);
+		assert.ok(Number(r.headers['retry-after']) >= t);
+		assert.equal((await from('192.0.2.3', two, 'POST')).status, 200, 'another client is not hurt');
+	});
+
+	test('people have their quota wherever they come from; client ids of partners each have their own', async () => {
+		const citizen = { Authorization: `Bearer ${one.identity.signers[0].token()}` };
+		const item = (edge, headers, address) => edge.call('GET', '/v1/items/018f0000-0000-7000-8000-000000000001', { agent, headers: { ...headers, 'X-Forwarded-For': address } });
+		for (let i = 0; i < 5; i++) assert.equal((await item(one, citizen, `192.0.2.${10 + i}`)).status, 200);
+		assert.equal((await item(one, citizen, '192.0.2.30')).status, 429);
+		const key = (client) => {
+			const text = one.identity.addApiKey({ subject: '018f0000-0000-7000-8000-00000000000a', client_id: client, scopes: 'item:read', key_id: '018f0000-0000-7000-8000-00000000000b' });
+			return { Authorization: `ApiKey ${text}` };
+		};
+		const a = key('hospital-a'), b = key('hospital-b');
+		for (let i = 0; i < 7; i++) assert.equal((await item(one, a, '192.0.2.40')).status, 200);
+		assert.equal((await item(one, a, '192.0.2.40')).status, 429);
+		assert.equal((await item(one, b, '192.0.2.40')).status, 200);
+	});
+
+	test('IPv6 clients own a /64', async () => {
+		for (let i = 1; i <= 3; i++) assert.equal((await from(`2001:db8:1:2::${i}`, one, 'POST')).status, 200);
+		assert.equal((await from('2001:db8:1:2:ffff::9', one, 'POST')).status, 429);
+		assert.equal((await from('2001:db8:1:3::1', one, 'POST')).status, 200);
+	});
+
+	test('Redis sees no address', async () => {
+		await from('192.0.2.77', one, 'POST');
+		const keys = execFileSync('redis-cli', ['-s', socket, '--raw', 'keys', '*']).toString();
+		assert.match(keys, /^yg:rate:write\.anonymous:[0-9a-f]{32}$/m);
+		assert.ok(!keys.includes('192.0.2'));
+	});
+
+	test('a Redis that forgot everything is told anew', async () => {
+		for (let i = 0; i < 3; i++) await from('192.0.2.90', one, 'POST');
+		execFileSync('redis-cli', ['-s', socket, 'flushall']);
+		execFileSync('redis-cli', ['-s', socket, 'script', 'flush']);
+		assert.equal((await from('192.0.2.90', one, 'POST')).status, 429);
+		assert.equal((await from('192.0.2.91', one, 'POST')).status, 200);
+		assert.equal((await from('192.0.2.91', one, 'POST')).status, 200);
+	});
+});
+
+describe('without Redis', () => {
+	test('frozen, then killed, then back: nothing fails, nothing waits, limits hold', { timeout: 120000 }, async (t) => {
+		redis.kill('SIGSTOP');
+		let seen = await storm([one], '198.51.100.1', 3000);
+		assert.deepEqual(Object.keys(seen).sort(), ['200', '429'], JSON.stringify(seen));
+		assert.ok(seen[200] <= QUOTA * 1.02 + 5, `${seen[200]} let through`);
+		t.diagnostic(`Redis frozen: ${JSON.stringify(seen)}`);
+		await alone(one);
+		redis.kill('SIGKILL');
+		await once(redis, 'exit');
+		seen = await storm([one], '198.51.100.2', 3000);
+		assert.deepEqual(Object.keys(seen).sort(), ['200', '429'], JSON.stringify(seen));
+		assert.ok(seen[200] >= QUOTA * 0.98 && seen[200] <= QUOTA * 1.02 + 5, `${seen[200]} let through`);
+		redis = await startRedis();
+		await connected(one);
+		await connected(two);
+		await from('198.51.100.2', one); /* Redis is told */
+		seen = await storm([two], '198.51.100.2', 200);
+		assert.ok(seen[429] > 150, `what was spent without Redis is spent: ${JSON.stringify(seen)}`);
+		assert.equal((await from('198.51.100.3', one)).status, 200);
+	});
+
+	test('an error of Redis is no error of ours', async () => {
+		execFileSync('redis-cli', ['-s', socket, 'config', 'set', 'maxmemory', '1']);
+		execFileSync('redis-cli', ['-s', socket, 'config', 'set', 'maxmemory-policy', 'noeviction']);
+		for (let i = 0; i < 3; i++) assert.equal((await from('198.51.100.20', one, 'POST')).status, 200);
+		assert.equal((await from('198.51.100.20', one, 'POST')).status, 429);
+		execFileSync('redis-cli', ['-s', socket, 'config', 'set', 'maxmemory', '0']);
+	});
+});
+
+describe('whose request it is', () => {
+	const seenBy = async (edge, headers) => (await edge.call('GET', '/v1/echo', { headers })).json.headers['x-forwarded-for'];
+
+	test('a trusted proxy is believed, from the right, as far as trust goes', async () => {
+		assert.equal(await seenBy(one, { 'X-Forwarded-For': '6.6.6.6, 203.0.113.7' }), '203.0.113.7');
+		assert.equal(await seenBy(one, { 'X-Forwarded-For': '6.6.6.6, 203.0.113.7, 127.0.0.9' }), '203.0.113.7');
+		assert.equal(await seenBy(one, { 'X-Forwarded-For': '6.6.6.6, nonsense' }), '127.0.0.1');
+		assert.equal(await seenBy(one, { 'X-Forwarded-For': '[2001:db8::1]:443' }), '2001:db8::1');
+		assert.equal(await seenBy(one, { Forwarded: 'for=6.6.6.6' }), '127.0.0.1', 'the field the proxy does not write is the client\'s');
+	});
+
+	test('without trust nobody is believed; Forwarded when it is the field', async () => {
+		const plain = await startEdge(settings({ YG_TRUSTED_PROXIES: '' }));
+		assert.equal(await seenBy(plain, { 'X-Forwarded-For': '6.6.6.6' }), '127.0.0.1');
+		await plain.stop();
+		const forwarded = await startEdge(settings({ YG_TRUSTED_PROXY_FIELD: 'Forwarded' }));
+		assert.equal(await seenBy(forwarded, { Forwarded: 'for=6.6.6.6, for="[2001:db8::2]:1";proto=https' }), '2001:db8::2');
+		assert.equal(await seenBy(forwarded, { Forwarded: 'for="1.1.1.1,2.2.2.2", For=203.0.113.9' }), '203.0.113.9');
+		assert.equal(await seenBy(forwarded, { 'X-Forwarded-For': '6.6.6.6' }), '127.0.0.1');
+		await forwarded.stop();
+	});
+});
+
+describe('connections', () => {
+	const open = (port) => new Promise((done) => {
+		const s = net.connect(port, '127.0.0.1');
+		s.got = '';
+		s.over = once(s, 'close').then(() => { s.gone = true; });
+		s.on('data', (d) => { s.got += d; }).on('error', () => {}).once('connect', () => done(s));
+	});
+
+	test('an address has its share, and it comes back', async () => {
+		const edge = await startEdge(settings({ YG_CONNECTIONS_PER_ADDRESS: '5', YG_TRUSTED_PROXIES: '' }));
+		const five = await Promise.all(Array.from({ length: 5 }, () => open(edge.port)));
+		for (const s of five) s.write('GET /v1/echo HTTP/1.1\r\nHost: a\r\n\r\n');
+		await until(() => five.every((s) => s.got.startsWith('HTTP/1.1 200')));
+		const sixth = await open(edge.port);
+		await sixth.over;
+		assert.match(sixth.got, /^HTTP\/1\.1 503 [^]*Retry-After: 1/);
+		assert.equal(await metric(edge, 'yg_limit_connections_refused_total'), 1);
+		five[0].destroy();
+		await until(async () => (await edge.call('GET', '/v1/echo')).status === 200);
+		for (const s of five) s.destroy();
+		await edge.stop();
+	});
+
+	test('behind a proxy of ours there is no such share', async () => {
+		const edge = await startEdge(settings({ YG_CONNECTIONS_PER_ADDRESS: '5' }));
+		const ten = await Promise.all(Array.from({ length: 10 }, () => open(edge.port)));
+		for (const s of ten) s.write('GET /v1/echo HTTP/1.1\r\nHost: a\r\n\r\n');
+		await until(() => ten.every((s) => s.got.startsWith('HTTP/1.1 200')));
+		for (const s of ten) s.destroy();
+		await edge.stop();
+	});
+
+	test('who feeds a byte at a time, or nothing, is cut by the settings', { timeout: 60000 }, async () => {
+		const edge = await startEdge(settings({ YG_HEAD_TIMEOUT_MS: '600', YG_BODY_TIMEOUT_MS: '600', YG_IDLE_TIMEOUT_MS: '600' }));
+		const head = await open(edge.port), body = await open(edge.port), idle = await open(edge.port);
+		head.write('GET /v1/echo HTTP/1.1\r\n');
+		body.write('POST /v1/echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 10000\r\n\r\n');
+		const feed = setInterval(() => { for (const s of [head, body]) if (!s.gone) s.write('a'); }, 50);
+		await Promise.all([head.over, body.over, idle.over]);
+		clearInterval(feed);
+		assert.match(head.got, /^HTTP\/1\.1 408 /);
+		assert.match(body.got, /^HTTP\/1\.1 408 /);
+		assert.equal(idle.got, '');
+		assert.deepEqual(await edge.stop(), { code: 0, signal: null });
+	});
+});
+
+describe('the file of policies', () => {
+	test('what is wrong in it stops the start, and a reload changes nothing', async () => {
+		await assert.rejects(startEdge({ YG_RATE_POLICIES: join(dir, 'none.yaml') }), /none\.yaml:1: cannot be read/);
+		const file = join(dir, 'bad.yaml');
+		writeFileSync(file, policies('unlimited').replace('quota: 7', 'quota: 0').replace('GET: read', 'GET: nothing'));
+		await assert.rejects(startEdge({ YG_RATE_POLICIES: file }), (e) => /bad\.yaml:\d+: quota must be/.test(e.message) && /a default is METHOD/.test(e.message));
+	});
+
+	test('a reload brings new quotas at once', async () => {
+		const file = join(dir, 'changing.yaml');
+		writeFileSync(file, policies(windows(2, 3600)));
+		const edge = await startEdge(settings({ YG_RATE_POLICIES: file }));
+		await connected(edge);
+		assert.match((await from('203.0.113.50', edge)).headers['ratelimit-policy'], /q=2;/);
+		writeFileSync(file, policies(windows(4, 3600)));
+		edge.process.kill('SIGHUP');
+		await until(() => edge.log.includes('reloaded'));
+		assert.match((await from('203.0.113.50', edge)).headers['ratelimit-policy'], /q=4;/);
+		assert.deepEqual(await edge.stop(), { code: 0, signal: null });
+	});
+});
