@@ -153,6 +153,7 @@ static void reload(void *arg, int signo)
 	g->seal_key = seal_key;
 	limits_set_key(g->limiting.limits, seal_key);
 	credentials_flush(g->credentials);
+	signing_keys_flush(g->signing_keys);
 	keyring_refresh(g->keyring);
 	log_line(LOG_INFO, "reloaded", "%u operations", plan->contract->operation_count);
 }
@@ -301,6 +302,9 @@ static enum err open_identity(struct gateway *g)
 	g->keyring = keyring_new(&g->internal, g->metrics, keys_changed, g);
 	g->revocations = revocations_new(&g->internal, g->metrics);
 	g->credentials = credentials_new(&g->internal, g->keyring, g->revocations, &issuer, g->metrics);
+	g->signing_keys = signing_keys_new(&g->internal);
+	g->nonces = nonces_new(&g->internal, g->settings.redis);
+	proof_open(g);
 	return ERR_NONE;
 }
 
@@ -482,6 +486,7 @@ static void close_all(struct gateway *g)
 {
 	g->stopped = true;
 	upstreams_free(g->upstreams); /* first: it ends each call, and the request behind it must still be there */
+	nonces_free(g->nonces);
 	proxies_stop(g->proxies);
 	limits_free(g->limiting.limits); /* whoever waits for a verdict goes on, and hears that we stop */
 	if (g->server) http_server_free(g->server);
@@ -489,6 +494,7 @@ static void close_all(struct gateway *g)
 	cache_stop(g->cache);
 	private_listener_close(g->private_listener);
 	credentials_free(g->credentials);
+	signing_keys_free(g->signing_keys);
 	revocations_free(g->revocations);
 	keyring_free(g->keyring);
 	free_timer(g->drain_timer);

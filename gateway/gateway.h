@@ -8,8 +8,11 @@
 #include "gateway/credentials.h"
 #include "gateway/handover.h"
 #include "gateway/limit/limit_steps.h"
+#include "gateway/nonces.h"
 #include "gateway/plan.h"
+#include "gateway/proof.h"
 #include "gateway/settings.h"
+#include "gateway/signing_keys.h"
 
 struct proxy_config;
 struct proxies;
@@ -45,6 +48,10 @@ struct gateway {
 	struct keyring *keyring;
 	struct revocations *revocations;
 	struct credentials *credentials;
+	struct signing_keys *signing_keys;
+	struct nonces *nonces;
+	struct public_url public_url;
+	uint64_t *signatures[PROOF_OUTCOMES]; /* counters */
 	struct limiting limiting;
 	struct cache *cache;
 	unsigned refreshes; /* answers that are renewed with nobody waiting */

@@ -286,7 +286,7 @@ bool page_write_end(struct request *r, struct json_writer *w, const struct plan 
 enum err idempotency_check_key(struct request *r);
 enum err idempotency_claim_ids(struct request *r);
 /* The key itself: trimmed, without quotes. False when it is none. */
-bool idempotency_normalise(struct str raw, struct str *key);
+bool idempotency_normalise(struct arena *a, struct str raw, struct str *key);
 /* A body by its value: members sorted, no white space. */
 void idempotency_put_canonical(struct buf *out, struct arena *a, const struct json *v);
 
