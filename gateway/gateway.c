@@ -180,7 +180,7 @@ static void overdue(void *arg)
 static void drained(void *arg)
 {
 	struct gateway *g = arg;
-	if (--g->drains == 0) loop_stop(g->loop);
+	if (--g->drains == 0) otlp_finish(g->otlp, overdue, g);
 }
 
 static void begin_end(struct gateway *g, const char *how, int signo)
@@ -286,6 +286,16 @@ static enum err open_private(struct gateway *g)
 	private_listener_add_check(g->private_listener, STR("upstreams:reachable"), check_upstreams, g);
 	private_listener_add_check(g->private_listener, STR("identity:revocations"), check_revocations, g);
 	return ERR_NONE;
+}
+
+static enum err open_traces(struct gateway *g)
+{
+	const struct settings *s = &g->settings;
+	struct otlp_config config = { .loop = g->loop,
+		.metrics = g->metrics,
+		.service = STR("gateway"),
+		.address = s->public_url.n ? s->public_url : s->listen };
+	return otlp_open(&g->boot, &config, &g->otlp);
 }
 
 static enum err open_identity(struct gateway *g)
@@ -457,6 +467,7 @@ static enum err boot(struct gateway *g)
 	crypto_init();
 	g->loop = loop_new();
 	open_metrics(g);
+	TRY(open_traces(g));
 	TRY(open_cache(g));
 	if (g->settings.contracts) TRY(open_contracts(g));
 	TRY(open_tls(g));
@@ -487,6 +498,7 @@ static void close_all(struct gateway *g)
 	if (g->server) http_server_free(g->server);
 	proxies_close(g->proxies);
 	cache_stop(g->cache);
+	otlp_stop(g->otlp);
 	private_listener_close(g->private_listener);
 	credentials_free(g->credentials);
 	revocations_free(g->revocations);
@@ -498,6 +510,7 @@ static void close_all(struct gateway *g)
 	plan_release(g->plan);
 	if (g->loop) loop_free(g->loop);
 	connections_free(g->limiting.connections); /* the last ones are told of inside loop_free */
+	otlp_free(g->otlp);
 	cache_free(g->cache);
 	proxies_free(g->proxies);
 	tls_free(g->tls); /* after the connections */

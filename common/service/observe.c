@@ -99,12 +99,25 @@ void observe_link(struct service *s)
 	metrics_operation(s->metrics, STR("unmatched"), STR("-"), &m[c->operation_count]);
 }
 
+static void export_span(const struct request *r, int status, int64_t elapsed_ns)
+{
+	const struct operation *op = r->linked ? r->linked->operation : NULL;
+	struct otlp_request span = { .method = r->x->method,
+		.route = op ? op->path : STR_NONE,
+		.operation = op ? op->id : STR("unmatched"),
+		.request_id = r->request_id,
+		.status = status,
+		.duration_ns = elapsed_ns };
+	otlp_add(r->service->otlp, &r->trace, &span);
+}
+
 void observe_request(struct request *r, int status, size_t bytes)
 {
 	const struct link *l = r->link;
 	unsigned index = r->linked ? r->linked->operation->index : l->contract->operation_count;
 	int64_t elapsed_ns = clock_mono_ns() - r->started_ns;
 	operation_metrics_count(&l->metrics[index], status, elapsed_ns);
+	if (otlp_wants(r->service->otlp, &r->trace)) export_span(r, status, elapsed_ns);
 	if (!log_wants(LOG_INFO)) return;
 	log_begin(LOG_INFO, "request");
 	log_str("operation", r->linked ? r->linked->operation->id : STR("unmatched"));
