@@ -18,7 +18,9 @@ static struct str operation_name(const struct request *r)
 static void export_span(const struct request *r, int64_t duration_ns)
 {
 	struct otlp_request span = { .method = r->method,
-		.route = r->operation ? r->operation->path : r->proxy ? r->proxy->config.prefix : STR_NONE,
+		.route = r->operation ? r->operation->path
+			 : r->proxy   ? r->proxy->config.prefix
+				      : STR_NONE,
 		.operation = operation_name(r),
 		.request_id = str_span(r->id, sizeof r->id),
 		.status = r->sent_status,

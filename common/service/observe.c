@@ -52,11 +52,13 @@ static double read_bytes_held(void *arg)
 	return s->server ? (double)http_server_stats(s->server).bytes_held : 0;
 }
 
-static enum health check_database(void *arg, struct buf *output)
+static enum health check_database(void *arg, struct health_note *note)
 {
 	const struct service *s = arg;
+	note->value = pg_pool_stats(s->pool).connected;
+	note->unit = "connections";
 	if (pg_pool_ready(s->pool)) return HEALTH_PASS;
-	BUF_LIT(output, "no connection");
+	BUF_LIT(&note->output, "no connection");
 	return HEALTH_FAIL;
 }
 
@@ -81,7 +83,8 @@ enum err observe_start(struct service *s)
 	    private_listener_address(&s->boot, config_str(&s->boot, "YG_METRICS_LISTEN", NULL), s->worker);
 	TRY(private_listener_open(s->loop, address, s->def->name, m, &s->private_listener));
 	if (s->private_listener)
-		private_listener_add_check(s->private_listener, STR("postgresql:connections"), check_database, s);
+		private_listener_add_check(
+		    s->private_listener, STR("postgresql:connections"), "datastore", check_database, s);
 	return ERR_NONE;
 }
 
