@@ -2,6 +2,7 @@
 #define GATEWAY_GATEWAY_H
 
 #include "common/http/server.h"
+#include "common/service/otlp.h"
 #include "common/service/private_listener.h"
 #include "gateway/cache/cache.h"
 #include "gateway/cors.h"
@@ -37,6 +38,7 @@ struct gateway {
 	struct arena boot;
 	struct loop *loop;
 	struct metrics *metrics;
+	struct otlp *otlp; /* NULL: no traces are exported */
 	struct private_listener *private_listener;
 	struct http_server *server;
 	struct upstreams *upstreams;

@@ -8,6 +8,7 @@
 #include "common/pg/batch.h"
 #include "common/pg/rows.h"
 #include "common/service/metrics.h"
+#include "common/service/otlp.h"
 #include "common/service/private_listener.h"
 #include "common/service/service.h"
 #include "common/service/trace.h"
@@ -127,6 +128,7 @@ struct service {
 	struct str proto;
 	struct buf scratch; /* body of the answer being made; used within one step */
 	struct metrics *metrics;
+	struct otlp *otlp; /* NULL: no traces are exported */
 	struct job_runner *jobs;
 	struct purger *purger; /* NULL: no Redis */
 	struct relink relink;

@@ -19,7 +19,7 @@ BELOW = {
 }
 # A service sees the runtime, the message type that the runtime speaks, and no driver.
 SERVICE_HTTP = {'common/http/message.h'}
-GATEWAY_SERVICE = {'metrics.h', 'trace.h', 'private_listener.h'}
+GATEWAY_SERVICE = {'metrics.h', 'otlp.h', 'trace.h', 'private_listener.h'}
 OWNERS = {
     'uv.h': 'common/net', 'llhttp.h': 'common/http', 'curl/curl.h': 'common/http', 'libpq-fe.h': 'common/pg',
     'cJSON.h': 'common/json', 'cjson/cJSON.h': 'common/json', 'yaml.h': 'common/contract', 'pcre2.h': 'common/contract',
