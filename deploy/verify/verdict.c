@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+PRINTF_LIKE(4, 0)
 static void fill(struct verdict *v, enum verdict_kind kind, const char *check, const char *fmt, va_list args)
 {
 	v->kind = kind;
