@@ -393,7 +393,7 @@ export function readNote(message) {
 	const bytes = typeof message === 'string' ? utf8Encode(message) : message;
 	const text = bytes.length <= NOTE_BYTES_MAX ? utf8Decode(bytes) : null;
 	const at = text?.lastIndexOf('\n\n') ?? -1;
-	if (at < 1 || !text.endsWith('\n') || /[\u0000-\u0009\u000b-\u001f]/.test(text)) return null;
+	if (at < 0 || !text.endsWith('\n') || /[\u0000-\u0009\u000b-\u001f]/.test(text)) return null;
 	const lines = text.slice(at + 2, -1).split('\n');
 	const signatures = [];
 	for (const line of lines) {
