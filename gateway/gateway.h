@@ -11,6 +11,7 @@
 #include "gateway/plan.h"
 #include "gateway/settings.h"
 
+struct docs;
 struct proxy_config;
 struct proxies;
 
@@ -37,6 +38,7 @@ struct gateway {
 	struct private_listener *private_listener;
 	struct http_server *server;
 	struct upstreams *upstreams;
+	struct docs *docs; /* NULL: the plain list only */
 	struct plan *plan; /* the present one; each request holds a share of the one it began under */
 	struct cors cors;
 	struct arena seal_arena;
