@@ -2,6 +2,7 @@
 #include "gateway/docs.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/core/config.h"
 #include "common/core/log.h"
@@ -35,13 +36,11 @@ struct docs {
 
 static enum err read_file(struct docs *d, const char *dir, struct docs_file *f)
 {
-	struct buf text;
 	struct str path = arena_printf(&d->arena, "%s/%s", dir, f->path), bytes;
 	if (!path.p) return ERR_MEMORY;
+	if (access(path.p, R_OK) != 0) return ERR_IO; /* nothing to log: it may well not be installed */
 	TRY(config_read_file(&d->arena, path.p, FILE_BYTES_MAX, &bytes));
-	buf_init(&text, FILE_BYTES_MAX);
-	buf_str(&text, bytes);
-	return page_keep(&d->arena, &text, &f->page);
+	return page_of(&d->arena, bytes, &f->page);
 }
 
 /* "/docs/docs.js?v=0123456789abcdef" */

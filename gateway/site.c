@@ -31,17 +31,21 @@ int site_audience(struct str name)
 	return -1;
 }
 
-enum err page_keep(struct arena *a, struct buf *text, struct page *out)
+enum err page_of(struct arena *a, struct str body, struct page *out)
 {
 	unsigned char digest[SHA256_BYTES];
 	char hex[2 * ETAG_BYTES];
-	out->body = buf_ok(text) ? arena_str(a, buf_view(text)) : STR_NONE;
-	buf_free(text);
-	if (!out->body.p) return ERR_MEMORY;
-	sha256(out->body, digest);
+	sha256(body, digest);
 	id_hex(digest, ETAG_BYTES, hex);
-	out->etag = arena_printf(a, "\"%.*s\"", (int)sizeof hex, hex);
+	*out = (struct page){ body, arena_printf(a, "\"%.*s\"", (int)sizeof hex, hex) };
 	return out->etag.p ? ERR_NONE : ERR_MEMORY;
+}
+
+enum err page_keep(struct arena *a, struct buf *text, struct page *out)
+{
+	struct str body = buf_ok(text) ? arena_str(a, buf_view(text)) : STR_NONE;
+	buf_free(text);
+	return body.p ? page_of(a, body, out) : ERR_MEMORY;
 }
 
 /* ---- /.well-known/api-catalog: RFC 9727, a link set of RFC 9264 ---- */
@@ -147,15 +151,9 @@ static enum err write_operations(struct arena *a, const struct contract *c, stru
 enum err site_make(struct arena *a, const struct contract *c, struct str public_url, struct site *out)
 {
 	for (int i = 0; i < SITE_AUDIENCES; i++) {
-		struct page *page = &out->openapi[i];
 		struct str text;
-		unsigned char digest[SHA256_BYTES];
-		char hex[2 * ETAG_BYTES];
 		TRY(openapi_write(a, c, audiences[i].bits, public_url, &text));
-		sha256(text, digest);
-		id_hex(digest, ETAG_BYTES, hex);
-		*page = (struct page){ text, arena_printf(a, "\"%.*s\"", (int)sizeof hex, hex) };
-		if (!page->etag.p) return ERR_MEMORY;
+		TRY(page_of(a, text, &out->openapi[i]));
 	}
 	TRY(write_catalog(a, public_url, &out->catalog));
 	TRY(problem_write_index(a, c, &out->problems));

@@ -25,7 +25,9 @@ struct site {
 int site_audience(struct str name);
 /** Makes everything; texts live in the arena. Fails: ERR_MEMORY. */
 MUST_USE enum err site_make(struct arena *a, const struct contract *c, struct str public_url, struct site *out);
-/** Copies what was written and gives it its ETag; the buffer is freed. */
+/** Gives a text, which is the arena's or lives as long, its ETag. */
+MUST_USE enum err page_of(struct arena *a, struct str body, struct page *out);
+/** The same with a copy of what was written; the buffer is freed. */
 MUST_USE enum err page_keep(struct arena *a, struct buf *text, struct page *out);
 
 /* html.c */
