@@ -11,6 +11,7 @@
 
 #include "common/core/clock.h"
 #include "gateway/cache/tags.h"
+#include "gateway/docs.h"
 #include "gateway/request.h"
 
 enum {
@@ -406,6 +407,7 @@ static enum err open_contracts(struct gateway *g)
 	TRY(settings_read_identity_key(&g->seal_arena, g->settings.identity_key_file, &g->seal_key));
 	TRY(upstreams_open(g->loop, &g->boot, g->settings.upstreams, g->metrics, &g->upstreams));
 	TRY(load_plan(g, &g->plan));
+	g->docs = docs_open(g->settings.docs_dir.p);
 	TRY(limiting_open(&g->limiting, g->loop, &g->settings, g->seal_key, g->metrics));
 	return open_identity(g);
 }
@@ -552,6 +554,7 @@ static void close_all(struct gateway *g)
 	otlp_free(g->otlp);
 	cache_free(g->cache);
 	proxies_free(g->proxies);
+	docs_free(g->docs);
 	tls_free(g->tls); /* after the connections */
 	listeners_close(g->process->listeners);
 	metrics_free(g->metrics);

@@ -15,6 +15,7 @@
 #include "gateway/settings.h"
 #include "gateway/signing_keys.h"
 
+struct docs;
 struct proxy_config;
 struct proxies;
 
@@ -42,6 +43,7 @@ struct gateway {
 	struct private_listener *private_listener;
 	struct http_server *server;
 	struct upstreams *upstreams;
+	struct docs *docs; /* NULL: the plain list only */
 	struct plan *plan; /* the present one; each request holds a share of the one it began under */
 	struct cors cors;
 	struct arena seal_arena;

@@ -1,5 +1,6 @@
 /*
- * The contracts merged into one public OpenAPI document. References "common.yaml#/components/…" become "#/components/…"; names in
+ * The contracts merged into one public OpenAPI document, of what one audience may call and of the components that this needs.
+ * References "common.yaml#/components/…" become "#/components/…"; names in
  * components are unique over all files (the contract loader's rule), so the first of a name stands for all.
  */
 #include "gateway/openapi.h"
@@ -7,7 +8,15 @@
 #include "common/core/log.h"
 #include "common/json/json_write.h"
 
-enum { OPENAPI_BYTES_MAX = 16 * 1024 * 1024 };
+enum { OPENAPI_BYTES_MAX = 16 * 1024 * 1024, SCRATCH_BYTES_MAX = 4 * 1024 * 1024 };
+
+struct merge {
+	struct json_writer w;
+	struct arena scratch;
+	const struct contract *contract;
+	unsigned audience; /* bits */
+	struct map used; /* "#/components/schemas/Gift" */
+};
 
 static bool is_ours(struct str key)
 {
@@ -47,9 +56,12 @@ static void put_tree(struct json_writer *w, const struct json *v, bool names)
 	json_end_object(w);
 }
 
-static bool is_public(const struct json *operation)
+static bool is_meant(const struct merge *m, const struct json *operation)
 {
-	return json_type(operation) == JSON_OBJECT && !str_eq(json_get_str(operation, "x-access"), STR("internal"));
+	const struct operation *op = NULL;
+	if (json_type(operation) == JSON_OBJECT)
+		op = map_get(&m->contract->operations_by_id, json_get_str(operation, "operationId"));
+	return op && contract_audiences(m->contract, op) & m->audience;
 }
 
 static bool is_method(struct str key)
@@ -57,46 +69,76 @@ static bool is_method(struct str key)
 	return str_list_has(STR("get put post patch delete"), ' ', key);
 }
 
-static void put_path(struct json_writer *w, const struct json *path)
+/* ---- which components are needed ---- */
+
+static void mark(struct merge *m, const struct json *v);
+
+static void mark_ref(struct merge *m, struct str ref)
+{
+	ptrdiff_t at = str_index(ref, '#');
+	struct str local = at >= 0 ? str_from(ref, (size_t)at) : STR_NONE;
+	if (!local.n || map_get(&m->used, local) || !map_set(&m->used, local, m)) return;
+	for (const struct json *d = json_first(m->contract->documents); d; d = json_next(d)) {
+		const struct json *target = json_pointer(d, str_from(local, 1));
+		if (target) mark(m, target);
+	}
+}
+
+static void mark(struct merge *m, const struct json *v)
+{
+	if (json_type(v) != JSON_ARRAY && json_type(v) != JSON_OBJECT) return;
+	for (const struct json *i = json_first(v); i; i = json_next(i)) {
+		if (json_type(v) == JSON_OBJECT && json_type(i) == JSON_STRING && str_eq(json_key(i), STR("$ref")))
+			mark_ref(m, json_string(i));
+		else
+			mark(m, i);
+	}
+}
+
+/* ---- the parts of the document ---- */
+
+static void put_path(struct merge *m, const struct json *path)
 {
 	bool any = false;
-	for (const struct json *m = json_first(path); m; m = json_next(m))
-		any |= is_method(json_key(m)) && is_public(m);
+	for (const struct json *i = json_first(path); i; i = json_next(i))
+		any |= is_method(json_key(i)) && is_meant(m, i);
 	if (!any) return;
-	json_put_key(w, json_key(path));
-	json_begin_object(w);
-	for (const struct json *m = json_first(path); m; m = json_next(m)) {
-		if (is_ours(json_key(m)) || (is_method(json_key(m)) && !is_public(m))) continue;
-		json_put_key(w, json_key(m));
-		put_tree(w, m, false);
+	json_put_key(&m->w, json_key(path));
+	json_begin_object(&m->w);
+	for (const struct json *i = json_first(path); i; i = json_next(i)) {
+		if (is_ours(json_key(i)) || (is_method(json_key(i)) && !is_meant(m, i))) continue;
+		json_put_key(&m->w, json_key(i));
+		put_tree(&m->w, i, false);
+		mark(m, i);
 	}
-	json_end_object(w);
+	json_end_object(&m->w);
 }
 
 /* One section of components ("schemas") over all documents; a name is written once. */
-static void put_section(struct arena *a, struct json_writer *w, const struct json *documents, struct str section)
+static void put_section(struct merge *m, struct str section)
 {
 	struct map seen;
-	map_init(&seen, a);
-	json_put_key(w, section);
-	json_begin_object(w);
-	for (const struct json *d = json_first(documents); d; d = json_next(d)) {
+	bool all = str_eq(section, STR("securitySchemes")); /* named without a reference */
+	map_init(&seen, &m->scratch);
+	json_put_key(&m->w, section);
+	json_begin_object(&m->w);
+	for (const struct json *d = json_first(m->contract->documents); d; d = json_next(d)) {
 		const struct json *from = json_get(json_get(d, STR("components")), section);
-		for (const struct json *m = from ? json_first(from) : NULL; m; m = json_next(m)) {
-			if (is_ours(json_key(m)) || map_get(&seen, json_key(m))) continue;
-			if (!map_set(&seen, json_key(m), w)) break;
-			json_put_key(w, json_key(m));
-			put_tree(w, m, false);
+		for (const struct json *i = from ? json_first(from) : NULL; i; i = json_next(i)) {
+			struct str ref =
+			    arena_printf(&m->scratch, "#/components/%.*s/%.*s", STR_FMT(section), STR_FMT(json_key(i)));
+			if (is_ours(json_key(i)) || map_get(&seen, json_key(i))) continue;
+			if (!all && !map_get(&m->used, ref)) continue;
+			if (!map_set(&seen, json_key(i), m)) break;
+			json_put_key(&m->w, json_key(i));
+			put_tree(&m->w, i, false);
 		}
 	}
-	json_end_object(w);
+	json_end_object(&m->w);
 }
 
-static void put_document(struct arena *a, struct json_writer *w, const struct json *documents, struct str public_url)
+static void put_head(struct json_writer *w, struct str public_url)
 {
-	static const char *const sections[] = { "schemas", "responses", "parameters", "headers", "requestBodies",
-		"examples", "securitySchemes" };
-	json_begin_object(w);
 	json_put_member_str(w, "openapi", STR("3.1.0"));
 	json_put_key(w, STR("info"));
 	json_begin_object(w);
@@ -109,33 +151,43 @@ static void put_document(struct arena *a, struct json_writer *w, const struct js
 	json_put_member_str(w, "url", public_url);
 	json_end_object(w);
 	json_end_array(w);
-	json_put_key(w, STR("paths"));
-	json_begin_object(w);
-	for (const struct json *d = json_first(documents); d; d = json_next(d)) {
-		const struct json *paths = json_get(d, STR("paths"));
-		for (const struct json *p = paths ? json_first(paths) : NULL; p; p = json_next(p)) put_path(w, p);
-	}
-	json_end_object(w);
-	json_put_key(w, STR("components"));
-	json_begin_object(w);
-	for (unsigned i = 0; i < ARRAY_LEN(sections); i++) put_section(a, w, documents, str_of(sections[i]));
-	json_end_object(w);
-	json_end_object(w);
 }
 
-enum err openapi_write(struct arena *a, const struct contract *c, struct str public_url, struct str *out)
+static void put_document(struct merge *m, struct str public_url)
+{
+	static const char *const sections[] = { "schemas", "responses", "parameters", "headers", "requestBodies",
+		"examples", "securitySchemes" };
+	json_begin_object(&m->w);
+	put_head(&m->w, public_url);
+	json_put_key(&m->w, STR("paths"));
+	json_begin_object(&m->w);
+	for (const struct json *d = json_first(m->contract->documents); d; d = json_next(d)) {
+		const struct json *paths = json_get(d, STR("paths"));
+		for (const struct json *p = paths ? json_first(paths) : NULL; p; p = json_next(p)) put_path(m, p);
+	}
+	json_end_object(&m->w);
+	json_put_key(&m->w, STR("components"));
+	json_begin_object(&m->w);
+	for (unsigned i = 0; i < ARRAY_LEN(sections); i++) put_section(m, str_of(sections[i]));
+	json_end_object(&m->w);
+	json_end_object(&m->w);
+}
+
+enum err openapi_write(
+    struct arena *a, const struct contract *c, unsigned audience, struct str public_url, struct str *out)
 {
 	struct buf text;
-	struct json_writer w;
-	struct arena scratch;
+	struct merge m = { .contract = c, .audience = audience };
 	buf_init(&text, OPENAPI_BYTES_MAX);
-	arena_init(&scratch, 16 * 1024, 4 * 1024 * 1024);
-	json_write_init(&w, &text);
-	put_document(&scratch, &w, c->documents, public_url);
-	if (buf_ok(&text)) *out = arena_str(a, buf_view(&text));
-	bool ok = buf_ok(&text) && out->p;
+	arena_init(&m.scratch, 16 * 1024, SCRATCH_BYTES_MAX);
+	map_init(&m.used, &m.scratch);
+	json_write_init(&m.w, &text);
+	put_document(&m, public_url);
+	bool ok = buf_ok(&text) && !m.scratch.overflow;
+	if (ok) *out = arena_str(a, buf_view(&text));
+	ok = ok && out->p;
 	buf_free(&text);
-	arena_release(&scratch);
+	arena_release(&m.scratch);
 	if (!ok) log_line(LOG_ERROR, "the merged contract is too large", "more than %d bytes", OPENAPI_BYTES_MAX);
 	return ok ? ERR_NONE : ERR_MEMORY;
 }

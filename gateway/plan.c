@@ -6,10 +6,7 @@
 
 #include <stdlib.h>
 
-#include "common/core/id.h"
 #include "common/core/log.h"
-#include "common/crypto/crypto.h"
-#include "gateway/openapi.h"
 #include "gateway/own.h"
 
 enum {
@@ -74,19 +71,6 @@ static enum err link_operations(
 	return ERR_NONE;
 }
 
-static enum err write_openapi(struct plan *p, struct str public_url)
-{
-	unsigned char digest[SHA256_BYTES];
-	char hex[32];
-	TRY(openapi_write(&p->arena, p->contract, public_url, &p->openapi));
-	sha256(p->openapi, digest);
-	id_hex(digest, sizeof hex / 2, hex);
-	p->openapi_etag = arena_printf(&p->arena, "\"%.*s\"", (int)sizeof hex, hex);
-	for (int c = CODING_GZIP; c < CODING_COUNT; c++)
-		p->openapi_coded[c] = coding_compress(&p->arena, (enum coding)c, p->openapi);
-	return p->arena.overflow ? ERR_MEMORY : ERR_NONE;
-}
-
 enum err plan_load(const char *proto, const char *policies, struct upstreams *upstreams, struct metrics *metrics,
     struct str public_url, bool hears_purges, struct plan **out)
 {
@@ -99,7 +83,7 @@ enum err plan_load(const char *proto, const char *policies, struct upstreams *up
 	enum err e = contract_load(&p->arena, proto, NULL, &p->contract, &report);
 	if (e == ERR_NONE) e = policies_load(&p->arena, policies, p->contract, &p->policies, &report);
 	if (e == ERR_NONE) e = link_operations(p, upstreams, metrics, hears_purges, &report);
-	if (e == ERR_NONE) e = write_openapi(p, public_url);
+	if (e == ERR_NONE) e = site_make(&p->arena, p->contract, public_url, &p->site);
 	if (e != ERR_NONE) {
 		log_report("contract is not usable", &report);
 		plan_release(p);

@@ -6,6 +6,7 @@
 #include "common/http/coding.h"
 #include "common/service/metrics.h"
 #include "gateway/cached.h"
+#include "gateway/site.h"
 #include "gateway/upstreams.h"
 
 /* What the contracts say, made ready for requests: immutable, counted, replaced as a whole on SIGHUP. */
@@ -25,9 +26,7 @@ struct plan {
 	const struct contract *contract;
 	struct operation_plan *operations;
 	const struct rate_policies *policies;
-	struct str openapi; /* the merged public contract, JSON */
-	struct str openapi_etag;
-	struct str openapi_coded[CODING_COUNT]; /* made once; absent where it would not be smaller */
+	struct site site;
 };
 
 /**

@@ -74,6 +74,7 @@ void settings_read(struct arena *boot, struct settings *out)
 		.listen = config_str(boot, "YG_LISTEN", "127.0.0.1:8080"),
 		.metrics_listen = config_str(boot, "YG_METRICS_LISTEN", NULL),
 		.proto = config_str(boot, "YG_PROTO", "proto"),
+		.docs_dir = config_str(boot, "YG_DOCS_DIR", "gateway/docs"),
 		.identity_key_file = contracts ? config_need(boot, "YG_IDENTITY_KEY_FILE") : STR_NONE,
 		.upstreams = contracts ? config_need(boot, "YG_UPSTREAMS") : STR_NONE,
 		.public_url = contracts ? config_need(boot, "YG_PUBLIC_URL") : STR_NONE,

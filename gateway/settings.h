@@ -16,6 +16,7 @@ struct settings {
 	struct str pid_file; /* absent: none */
 	struct str metrics_listen; /* absent: no private listener */
 	struct str proto;
+	struct str docs_dir;
 	struct str identity_key_file;
 	struct str upstreams;
 	struct str public_url;

@@ -18,7 +18,7 @@ static const struct step table[] = {
 	{ AT_HEAD,   "route",         route_find },        /* → operation, or the methods of the path */
 	{ AT_BODY,   "limit address", limit_address },     /* may wait 10 ms for Redis, no more */
 	{ AT_BODY,   "redirect",      transport_redirect }, /* plain HTTP, if it is not served */
-	{ AT_BODY,   "serve page",    pages_serve },       /* /, /problems/…, /openapi.json */
+	{ AT_BODY,   "serve page",    pages_serve },       /* /, /docs, /problems/…, /openapi.json */
 	{ AT_BODY,   "preflight",     preflight_answer },  /* OPTIONS, 404, 405 */
 	{ AT_BODY,   "authenticate",  auth_authenticate }, /* may wait for a key set or an API key */
 	{ AT_BODY,   "identify",      auth_identify },

@@ -87,11 +87,21 @@ struct problem_type {
 	struct str title[2]; /* by enum language */
 };
 
+/** Kinds of outsiders that a description is for, as bits; who is given which scope stands in x-audiences of common.yaml. */
+enum audience {
+	AUDIENCE_PUBLIC = 1,
+	AUDIENCE_CITIZEN = 2,
+	AUDIENCE_PARTNER = 4,
+	AUDIENCE_STAFF = 8,
+	AUDIENCE_ALL = 15
+};
+
 struct contract {
 	const struct operation *operations;
 	unsigned operation_count;
 	struct map operations_by_id; /* → const struct operation * */
 	struct map problems; /* slug → const struct problem_type * */
+	struct map audiences; /* scope → bits of enum audience, as a number; empty: not said */
 	struct map schemas; /* "Gift" of any loaded file → const struct json * (the source) */
 	struct route_table *routes;
 	const struct json *documents; /* object: file name → whole document with $refs as written */
@@ -103,6 +113,9 @@ struct contract {
  */
 MUST_USE enum err contract_load(
     struct arena *boot, const char *dir, const char *const *services, const struct contract **out, struct buf *report);
+
+/** The audiences that may call an operation, as bits; 0: the platform itself only. A scope that nobody is named for is the staff's. */
+unsigned contract_audiences(const struct contract *c, const struct operation *op);
 
 enum { PATH_PARAMETERS_MAX = 6 };
 

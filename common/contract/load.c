@@ -33,7 +33,7 @@ static void add_document(struct loader *l, const struct load_source *source)
 static void check_info(struct loader *l, const struct document *d)
 {
 	static const char *const keys[] = { "openapi", "info", "servers", "tags", "paths", "components", "x-problems",
-		NULL };
+		"x-audiences", NULL };
 	static const char *const component_keys[] = { "schemas", "parameters", "responses", "requestBodies", "headers",
 		"examples", "securitySchemes", NULL };
 	load_check_keys(l, d, d->root, "document", keys);
@@ -98,6 +98,7 @@ static bool start(struct loader *l)
 	if (!c || !l->operations) return false;
 	map_init(&c->operations_by_id, l->boot);
 	map_init(&c->problems, l->boot);
+	map_init(&c->audiences, l->boot);
 	map_init(&c->schemas, l->boot);
 	map_init(&l->profiled[PROFILE_ANY], l->boot);
 	map_init(&l->profiled[PROFILE_REQUEST], l->boot);
@@ -123,6 +124,7 @@ enum err contract_load_sources(struct arena *boot, const struct load_source *sou
 		check_info(&l, d);
 		load_schemas(&l, d);
 		load_problems(&l, d);
+		load_audiences(&l, d);
 		load_paths(&l, d);
 	}
 	schema_compiler_finish(&l.compiler);

@@ -57,6 +57,10 @@ const struct json *load_member(struct loader *l, const struct document *in, cons
 /** An array of strings; *count is set. */
 const struct str *load_strings(struct loader *l, const struct document *in, const struct json *list, unsigned *count);
 
+/* load_audiences.c: x-audiences of common.yaml, and whether every scope stands there */
+void load_audiences(struct loader *l, const struct document *in);
+void load_check_audiences(struct loader *l, const struct document *in, const struct operation *op);
+
 /* load_operation.c */
 void load_paths(struct loader *l, const struct document *in);
 size_t load_count_operations(const struct document *in);

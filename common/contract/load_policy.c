@@ -61,6 +61,7 @@ static void load_security(struct loader *l, const struct document *in, struct op
 		load_fault(l, in->root, list, "%s", forms);
 	else if (scopes)
 		op->scopes = load_strings(l, in, scopes, &op->scope_count);
+	load_check_audiences(l, in, op);
 	op->access = (enum access)choose(l, in, op, "x-access", accesses, (int)op->access);
 }
 

@@ -30,7 +30,7 @@ class Copy {
 	reset() {
 		for (const [from, to] of [['proto', 'proto'], ['services/donations/sql', 'donations/sql'], ['services/donations/migrations', 'donations/migrations']]) {
 			fs.rmSync(path.join(this.dir, to), { recursive: true, force: true });
-			fs.cpSync(path.join(ROOT, from), path.join(this.dir, to), { recursive: true });
+			fs.cpSync(path.join(ROOT, from), path.join(this.dir, to), { recursive: true, filter: (file) => path.basename(file) !== 'node_modules' });
 		}
 	}
 

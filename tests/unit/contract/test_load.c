@@ -29,6 +29,7 @@ static int teardown(void **state)
 static const char common[] =
     "openapi: 3.1.0\n"
     "info: { title: c, version: '1' }\n"
+    "x-audiences: { 'gift:write': [citizen, staff], 'gift:admin': [partner] }\n"
     "components:\n"
     "  schemas:\n"
     "    Uuid: { type: string, format: uuid }\n"
@@ -188,6 +189,8 @@ static void check_writes(const struct contract *c)
 	assert_int_equal(patch->schemes, SCHEME_TOKEN | SCHEME_SIGNATURE);
 	assert_int_equal(post->schemes, SCHEME_TOKEN);
 	assert_true(patch->scope_count == 2 && str_eq(patch->scopes[1], STR("gift:admin")));
+	assert_int_equal(contract_audiences(c, patch), AUDIENCE_ALL & ~AUDIENCE_PUBLIC);
+	assert_int_equal(contract_audiences(c, post), AUDIENCE_ALL & ~AUDIENCE_PUBLIC);
 	assert_int_equal(patch->rows, ROWS_OWN);
 	assert_true(patch->if_match_required && patch->body_required && patch->body_bytes_max == 1000);
 	assert_true(patch->purge_count == 1 && str_eq(patch->purges[0], STR("gifts")));
@@ -370,6 +373,11 @@ static const struct {
 	{ HEAD "x-problems: { conflict: { status: 409, title: { zh: a, en: b } } }\n", "is one of the platform's" },
 	{ HEAD "x-problems: { some-thing: { status: 200, title: { zh: a, en: b } } }\n", "status must be 400 to 599" },
 	{ HEAD "x-problems: { some-thing: { status: 409, title: { zh: a } } }\n", "en is missing" },
+	{ OPERATION("operationId: x_get, security: [{ token: ['gift:nobody'] }], " ANSWERS),
+	    "scope gift:nobody has no row in x-audiences" },
+	{ HEAD "x-audiences: { 'gift:give': [citizen] }\n", "x-audiences stands in common.yaml only" },
+	{ HEAD "x-audiences: { 'gift:give': [citizen, mayor] }\n", "an audience is citizen, partner or staff" },
+	{ HEAD "x-audiences: { 'gift:give': [] }\n", "gift:give needs a list of audiences" },
 	{ HEAD "webhooks: {}\n", "document has an unknown key webhooks" },
 	{ "openapi: 3.0.3\ninfo: {}\n", "openapi must be 3.1" },
 	{ "openapi: 3.1.0\n", "info is missing" },
