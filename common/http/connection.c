@@ -13,8 +13,11 @@ enum {
 
 static bool has_room(const struct connection *c)
 {
-	return c->in_flight < c->server->config.pipeline_max &&
-	       stream_pending(c->stream) + c->out.n <= c->server->config.unread_bytes_max;
+	const struct http_server *s = c->server;
+	size_t mine = stream_pending(c->stream) + c->out.n;
+	if (c->in_flight >= s->config.pipeline_max || mine > s->config.unread_bytes_max) return false;
+	/* All together: who has not taken his last answer asks for no more while the budget is spent. */
+	return mine == 0 || s->pending_bytes - c->counted + mine <= s->config.unread_total_max;
 }
 
 static void unwait(struct connection *c)
