@@ -84,13 +84,11 @@ static struct str header_of(const void *request, struct str name)
 	return http_get(((const struct request *)request)->x->fields, name);
 }
 
-/* As services do it: UTF-8 JSON, in no coding. */
+/* As services do it: UTF-8 JSON; a coding has been undone before (decode.c). */
 static bool is_readable(const struct request *r)
 {
 	struct str type = http_get(r->x->fields, STR("content-type"));
-	struct str coding = http_get(r->x->fields, STR("content-encoding"));
-	return http_is_type(type, STR("application/json")) && http_is_utf8(type) &&
-	       (!coding.p || str_eq_ci(coding, STR("identity")));
+	return http_is_type(type, STR("application/json")) && http_is_utf8(type);
 }
 
 static enum next check(struct request *r, const struct json **body)
