@@ -32,6 +32,7 @@ enum err checkpoint_read(struct str text, struct checkpoint *out)
 {
 	struct str size, root, line;
 	*out = (struct checkpoint){ 0 };
+	if (!note_is_text(text)) return ERR_SYNTAX;
 	if (!cut_line(&text, &out->origin) || out->origin.n == 0) return ERR_SYNTAX;
 	if (!cut_line(&text, &size) || !read_size(size, &out->size)) return ERR_SYNTAX;
 	if (!cut_line(&text, &root) || !read_root(root, &out->root)) return ERR_SYNTAX;
@@ -48,17 +49,28 @@ static bool is_line(struct str s)
 	return s.n > 0 && str_index(s, '\n') < 0;
 }
 
+static void put_line(struct buf *out, struct str line)
+{
+	buf_str(out, line);
+	buf_char(out, '\n');
+}
+
 enum err checkpoint_write(struct buf *out, const struct checkpoint *c)
 {
 	struct arena a;
+	size_t start = out->n;
 	if (!is_line(c->origin) || c->size > MERKLE_SIZE_MAX || c->extension_count > CHECKPOINT_EXTENSIONS_MAX)
 		return ERR_SYNTAX;
 	for (unsigned i = 0; i < c->extension_count; i++)
 		if (!is_line(c->extension[i])) return ERR_SYNTAX;
 	arena_init(&a, 128, 1024);
-	struct str root = base64_encode(&a, str_span((const char *)c->root.bytes, SHA256_BYTES));
-	buf_printf(out, "%.*s\n%llu\n%.*s\n", STR_FMT(c->origin), (unsigned long long)c->size, STR_FMT(root));
+	put_line(out, c->origin);
+	buf_printf(out, "%llu\n", (unsigned long long)c->size);
+	put_line(out, base64_encode(&a, str_span((const char *)c->root.bytes, SHA256_BYTES)));
 	arena_release(&a);
-	for (unsigned i = 0; i < c->extension_count; i++) buf_printf(out, "%.*s\n", STR_FMT(c->extension[i]));
-	return buf_ok(out) ? ERR_NONE : ERR_MEMORY;
+	for (unsigned i = 0; i < c->extension_count; i++) put_line(out, c->extension[i]);
+	if (!buf_ok(out)) return ERR_MEMORY;
+	if (note_is_text(str_from(buf_view(out), start))) return ERR_NONE;
+	out->n = start;
+	return ERR_SYNTAX;
 }

@@ -27,7 +27,7 @@ static bool is_name(struct str s)
 	return true;
 }
 
-static bool is_text(struct str s)
+bool note_is_text(struct str s)
 {
 	if (s.n == 0 || s.p[s.n - 1] != '\n' || !utf8_valid(s)) return false;
 	for (size_t i = 0; i < s.n; i++)
@@ -118,11 +118,11 @@ enum err note_read(struct arena *a, struct str message, struct note *out)
 {
 	size_t at = message.n;
 	*out = (struct note){ 0 };
-	if (message.n > NOTE_BYTES_MAX || !is_text(message)) return ERR_SYNTAX;
+	if (message.n > NOTE_BYTES_MAX || !note_is_text(message)) return ERR_SYNTAX;
 	while (at >= 2 && (message.p[at - 1] != '\n' || message.p[at - 2] != '\n')) at--; /* the last empty line */
 	if (at < 2) return ERR_SYNTAX;
 	out->text = str_span(message.p, at - 1);
-	if (!is_text(out->text)) return ERR_SYNTAX;
+	if (!note_is_text(out->text)) return ERR_SYNTAX;
 	struct str rest = str_from(message, at), line;
 	while (rest.n) {
 		CHECK(str_cut(&rest, '\n', &line));
@@ -203,7 +203,7 @@ enum err note_sign(struct buf *out, struct str text, const struct note_key *k, u
 {
 	struct arena a;
 	struct str encoded;
-	CHECK(is_text(text) && (k->kind == NOTE_ED25519 || (time_s > 0 && time_s <= INT64_MAX)));
+	CHECK(note_is_text(text) && (k->kind == NOTE_ED25519 || (time_s > 0 && time_s <= INT64_MAX)));
 	arena_init(&a, SIGNATURE_ARENA_BYTES, 1 << 16);
 	enum err e = make_signature(&a, text, k, time_s, &encoded);
 	if (!e) buf_printf(out, "%.*s%.*s %.*s\n", STR_FMT(dash), STR_FMT(k->name), STR_FMT(encoded));

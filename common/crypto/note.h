@@ -42,6 +42,8 @@ struct note {
 	struct note_signature item[NOTE_SIGNATURES_MAX];
 };
 
+/** True for UTF-8 lines without control characters, the last one ended too. */
+bool note_is_text(struct str s);
 /** Strict; texts are borrowed from `message`, signatures live in the arena. Fails: ERR_SYNTAX, ERR_MEMORY. */
 MUST_USE enum err note_read(struct arena *a, struct str message, struct note *out);
 /* What a key has to say about a note. */
@@ -63,7 +65,7 @@ struct checkpoint {
 	struct str extension[CHECKPOINT_EXTENSIONS_MAX];
 };
 
-/** From a note's text, strictly. Fails: ERR_SYNTAX. */
+/** From a note's text, strictly; texts are borrowed. Fails: ERR_SYNTAX. */
 MUST_USE enum err checkpoint_read(struct str text, struct checkpoint *out);
 /** Appends the text. Fails: ERR_SYNTAX for what checkpoint_read would refuse. */
 MUST_USE enum err checkpoint_write(struct buf *out, const struct checkpoint *c);

@@ -212,8 +212,9 @@ static void test_malformed_checkpoints(void **state)
 {
 #define ROOT "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="
 	static const struct str rows[] = { { "", 0 }, STR("o\n"), STR("o\n1\n"), STR("o\n1\n" ROOT),
-		STR("\n1\n" ROOT "\n"), STR("o\n01\n" ROOT "\n"), STR("o\n-1\n" ROOT "\n"), STR("o\n+1\n" ROOT "\n"),
-		STR("o\n\n" ROOT "\n"), STR("o\n1 \n" ROOT "\n"), STR("o\n9223372036854775808\n" ROOT "\n"),
+		STR("\n1\n" ROOT "\n"), STR("o\n01\n" ROOT "\n"), STR("o\0p\n1\n" ROOT "\n"),
+		STR("\xff\n1\n" ROOT "\n"), STR("o\n-1\n" ROOT "\n"), STR("o\n+1\n" ROOT "\n"), STR("o\n\n" ROOT "\n"),
+		STR("o\n1 \n" ROOT "\n"), STR("o\n9223372036854775808\n" ROOT "\n"),
 		STR("o\n18446744073709551617\n" ROOT "\n"), STR("o\n1\nAAAA\n"), STR("o\n1\n" ROOT "=\n"),
 		STR("o\n1\n" ROOT "\n\n"), STR("o\n1\n" ROOT "\nx"), STR("o\n1\n" ROOT "\nx\n\ny\n"),
 		STR("o\n1\n" ROOT "\n1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n16\n17\n") };
@@ -226,6 +227,8 @@ static void test_malformed_checkpoints(void **state)
 	assert_int_equal(checkpoint_read(STR("o\n9223372036854775807\n" ROOT "\n"), &c), ERR_NONE);
 	buf_init(&b, 256);
 	c.origin = STR("a\nb");
+	assert_int_equal(checkpoint_write(&b, &c), ERR_SYNTAX);
+	c.origin = STR("a\0b");
 	assert_int_equal(checkpoint_write(&b, &c), ERR_SYNTAX);
 	c.origin = STR("a");
 	c.extension_count = 1;
