@@ -1,6 +1,8 @@
 // Traces exported to a collector: what a span says, which traces are sampled, and that no collector can hurt a request.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { startCollector } from '../support/collector.mjs';
 import { freePort } from '../support/platform.mjs';
@@ -106,6 +108,26 @@ test('traces that begin here are sampled by the share', async (t) => {
 	assert.equal(spans.length, sampled);
 	assert.ok(spans.every((s) => s.parentSpanId === undefined && s.flags === 0x103));
 	assert.equal((await edge.call('GET', '/v1/echo', { headers: parent('00').headers })).json.headers.traceparent.slice(-2), '00', 'a caller who does not sample is followed');
+	assert.deepEqual(await edge.stop(), { code: 0, signal: null });
+});
+
+test('a plain proxy route: its prefix stands for the path', async (t) => {
+	const collector = await startCollector();
+	const origin = http.createServer((req, res) => res.end(req.headers.traceparent ?? 'none'));
+	await new Promise((done) => { origin.listen(0, '127.0.0.1', done); });
+	t.after(() => { collector.stop(); origin.close(); origin.closeAllConnections(); });
+	const edge = await startEdge({ YG_OTLP_URL: collector.url }, {
+		prepare: ({ dir }) => {
+			writeFileSync(`${dir}/routes.yaml`, `routes:\n  - name: files\n    prefix: /files\n    public: true\n    origins: ['127.0.0.1:${origin.address().port}']\n`);
+			return { YG_CONFIG: `${dir}/routes.yaml` };
+		},
+	});
+	const { trace, span, headers } = parent();
+	const r = await edge.call('GET', '/files/of/13812345678', { headers });
+	assert.equal(r.status, 200);
+	const got = await until(() => collector.spans.find((s) => s.traceId === trace));
+	assert.deepEqual([got.name, got.parentSpanId, got.attributes['http.route'], got.attributes['yangguang.operation']], ['GET /files', span, '/files', 'files']);
+	assert.ok(!JSON.stringify(got).includes('13812345678'));
 	assert.deepEqual(await edge.stop(), { code: 0, signal: null });
 });
 
