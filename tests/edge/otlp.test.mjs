@@ -18,7 +18,7 @@ describe('a collector that works', () => {
 		collector = await startCollector();
 		edge = await startEdge({ YG_OTLP_URL: collector.url });
 	});
-	after(() => collector.stop());
+	after(async () => { if (!edge.exited) await edge.stop(); collector.stop(); });
 	const spansOf = (trace, n = 1) => until(() => { const found = collector.spans.filter((s) => s.traceId === trace); return found.length >= n && found; });
 
 	test('one server span for each request of a sampled trace, between the caller and the service', async () => {
