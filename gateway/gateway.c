@@ -340,10 +340,11 @@ static enum err open_public(struct gateway *g)
 /* The cache of both kinds of routes; and the file of plain proxy routes, which may say how big it is. */
 static enum err open_cache(struct gateway *g)
 {
-	struct cache_config config = {
-		.loop = g->loop, .bytes_max = g->settings.cache_bytes, .redis = g->settings.redis,
-		.shared = g->settings.cache_shared, .metrics = g->metrics
-	};
+	struct cache_config config = { .loop = g->loop,
+		.bytes_max = g->settings.cache_bytes,
+		.redis = g->settings.redis,
+		.shared = g->settings.cache_shared,
+		.metrics = g->metrics };
 	if (g->settings.config.p) {
 		g->proxy_config = ARENA_NEW(&g->boot, struct proxy_config);
 		CHECK(g->proxy_config != NULL);
