@@ -28,7 +28,7 @@ ifeq ($(VARIANT),fuzz)
 CC := clang
 endif
 
-PACKAGES := libuv libpq libcjson hiredis libcrypto libssl libcurl yaml-0.1 libargon2 libpcre2-8
+PACKAGES := libuv libpq libcjson hiredis libcrypto libssl libcurl yaml-0.1 libargon2 libpcre2-8 zlib libbrotlienc libbrotlidec
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lpthread -lm
 CFLAGS := -std=c17 -D_GNU_SOURCE -I. $(WARN) $(CFLAGS_$(VARIANT)) $(PKG_CFLAGS) -MMD -MP $(EXTRA_CFLAGS)
@@ -46,10 +46,12 @@ USES_http := http net json core
 USES_pg := pg net json core
 USES_cache := cache net core
 USES_service := service cache pg http net auth crypto contract json core
+USES_verify := verify crypto json core
 USES_gateway := gateway service cache http net auth crypto contract json core
 
 SERVICES := $(patsubst services/%/main.c,%,$(wildcard services/*/main.c))
-PROGRAMS := $(if $(wildcard gateway/main.c),$(B)/bin/gateway) $(SERVICES:%=$(B)/bin/%)
+VERIFY := $(B)/bin/yangguang-verify
+PROGRAMS := $(VERIFY) $(if $(wildcard gateway/main.c),$(B)/bin/gateway) $(SERVICES:%=$(B)/bin/%)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/bin/%,$(wildcard tests/fuzz/fuzz_*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*/test_*.c))
 
@@ -98,6 +100,17 @@ $(B)/bin/gateway: $(B)/gateway/main.o $(call archives,$(USES_gateway))
 	$(call SAY,LD $@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(call linked,$(USES_gateway)) $(PKG_LIBS) -o $@
 
+# The offline verifier needs nothing of the platform but the lowest layers.
+$(B)/lib/verify.a: $(filter-out $(B)/deploy/verify/main.o,$(call objects,deploy/verify))
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)$(AR) rcsD $@ $^
+
+$(VERIFY): $(B)/deploy/verify/main.o $(call archives,$(USES_verify))
+	@mkdir -p $(@D)
+	$(call SAY,LD $@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(call linked,$(USES_verify)) -Wl,--as-needed $(PKG_LIBS) -o $@
+
 define service_rule
 $(B)/bin/$(1): $(call objects,services/$(1)) $(call archives,$(USES_service))
 	@mkdir -p $$(@D)
@@ -113,7 +126,7 @@ $(B)/unit/$(1)/%: $(B)/tests/unit/$(1)/%.o $(call archives,$(USES_$(1)))
 	$$(call SAY,LD $$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $$< $(call linked,$(USES_$(1))) $(PKG_LIBS) -lcmocka -o $$@
 endef
-$(foreach f,$(FOLDERS) gateway,$(eval $(call unit_rule,$(f))))
+$(foreach f,$(FOLDERS) gateway verify,$(eval $(call unit_rule,$(f))))
 
 # Services' pure rules are tested with the service's objects but main.
 define service_unit_rule
@@ -131,10 +144,10 @@ FORCE_FUZZ:
 .PHONY: FORCE_FUZZ
 fuzz_uses = $(USES_$(shell sed -n '2s/.*links: *\([a-z]*\).*/\1/p' tests/fuzz/$(1).c))
 FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),,$(B)/tests/fuzz/replay.o)
-$(B)/bin/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(call archives,gateway $(USES_service))
+$(B)/bin/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(call archives,verify gateway $(USES_service))
 	@mkdir -p $(@D)
 	$(call SAY,LD $@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(FUZZ_MAIN) $(call linked,gateway $(USES_service)) $(PKG_LIBS) -o $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(FUZZ_MAIN) $(call linked,verify gateway $(USES_service)) $(PKG_LIBS) -o $@
 
 # Objects of tests are kept, so that nothing is built twice.
 .SECONDARY:

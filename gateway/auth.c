@@ -69,6 +69,8 @@ enum next auth_authenticate(struct request *r)
 		return authenticate_token(r);
 	case CREDENTIAL_API_KEY:
 		return authenticate_api_key(r);
+	case CREDENTIAL_SIGNATURE:
+		return proof_begin(r);
 	}
 	return request_fail(r, ERR_INTERNAL);
 }
@@ -77,6 +79,7 @@ enum next auth_identify(struct request *r)
 {
 	struct credentials *c = r->gateway->credentials;
 	if (r->known) return NEXT_STEP;
+	if (r->credential.kind == CREDENTIAL_SIGNATURE) return proof_check(r);
 	enum err e;
 	if (r->credential.kind == CREDENTIAL_TOKEN) {
 		e = credentials_verify(c, &r->x->arena, r->credential.secret, clock_wall_s(), &r->caller);
@@ -94,7 +97,11 @@ enum next auth_authorize(struct request *r)
 {
 	const struct operation *op = r->operation;
 	if (op->access == ACCESS_PUBLIC) return NEXT_STEP;
-	if (r->caller.principal.kind == PRINCIPAL_ANONYMOUS) return request_fail(r, ERR_UNAUTHENTICATED);
+	if (r->caller.principal.kind == PRINCIPAL_ANONYMOUS)
+		return request_fail(r, op->schemes & SCHEME_TOKEN ? ERR_UNAUTHENTICATED : ERR_SIGNATURE_INVALID);
+	if (!(op->schemes & (r->credential.kind == CREDENTIAL_SIGNATURE ? SCHEME_SIGNATURE : SCHEME_TOKEN)))
+		return request_fail_detail(
+		    r, ERR_SIGNATURE_INVALID, "This operation takes signed requests only.", "此接口只接受签名请求。");
 	for (unsigned i = 0; i < op->scope_count; i++)
 		if (scope_has(r->caller.principal.scopes, op->scopes[i])) return NEXT_STEP;
 	return op->scope_count ? request_fail(r, ERR_INSUFFICIENT_SCOPE) : NEXT_STEP;

@@ -204,7 +204,8 @@ struct entry *cached_keep(struct cache *c, struct arena *a, const struct cached 
 	    .stamp = k->stamp,
 	    .policy = &p,
 	    .got_ms = now_ms,
-	    .got_wall_us = clock_wall_us() });
+	    .got_wall_us = clock_wall_us(),
+	    .may_be_coded = true });
 	if (!e) return NULL;
 	(void)monotone_pass(c->monotone, cached_served(k, asked), e->got_wall_us);
 	(void)store_put(c->store, e, asked);

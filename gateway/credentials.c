@@ -182,6 +182,15 @@ enum err credentials_resolve(struct credentials *c, struct str key, struct crede
 	return api_keys_ask(c->api_keys, key, w);
 }
 
+enum err credentials_vouch(
+    struct credentials *c, struct arena *a, const struct principal *p, int64_t now_s, struct caller *out)
+{
+	struct principal copy = *p;
+	TRY(check_alive(c, p, now_s, now_s));
+	for (unsigned i = 0; i < PART_COUNT; i++) *parts_of(&copy, i) = arena_str(a, *parts_of(&copy, i));
+	return a->overflow ? ERR_MEMORY : give_large(c, a, &copy, now_s, out);
+}
+
 /* Called by api_keys.c with what the identity service said. `p` is NULL for "no such key". */
 static void learn_api_key(void *arg, struct str hex, const struct principal *p, int64_t fresh_s)
 {
@@ -257,7 +266,7 @@ static bool take_scheme(struct str value, struct str scheme, struct str *secret)
 enum err credential_read(struct http_fields fields, struct credential *out)
 {
 	struct str authorization = STR_NONE, api_key = STR_NONE;
-	unsigned given = 0;
+	unsigned given = 0, signature = 0; /* 1 when there is one, in its two fields */
 	*out = (struct credential){ .kind = CREDENTIAL_NONE };
 	for (unsigned i = 0; i < fields.count; i++) {
 		struct str name = fields.items[i].name;
@@ -265,10 +274,16 @@ enum err credential_read(struct http_fields fields, struct credential *out)
 			authorization = fields.items[i].value, given++;
 		else if (name.n == 9 && str_eq_ci(name, STR("x-api-key")))
 			api_key = str_trim(fields.items[i].value), given++;
+		else if ((name.n == 9 && str_eq_ci(name, STR("signature"))) ||
+			 (name.n == 15 && str_eq_ci(name, STR("signature-input"))))
+			signature = 1;
 	}
+	given += signature;
 	if (given == 0) return ERR_NONE;
 	if (given > 1) return ERR_MALFORMED_REQUEST;
-	if (api_key.p)
+	if (signature)
+		out->kind = CREDENTIAL_SIGNATURE;
+	else if (api_key.p)
 		*out = (struct credential){ CREDENTIAL_API_KEY, api_key };
 	else if (take_scheme(authorization, STR("Bearer"), &out->secret))
 		out->kind = CREDENTIAL_TOKEN;

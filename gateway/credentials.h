@@ -14,6 +14,7 @@ enum credential_kind {
 	CREDENTIAL_NONE,
 	CREDENTIAL_TOKEN,
 	CREDENTIAL_API_KEY,
+	CREDENTIAL_SIGNATURE, /* of the request itself: no secret in it */
 	CREDENTIAL_OTHER /* Basic or unknown: not ours to check */
 };
 
@@ -63,6 +64,9 @@ MUST_USE enum err credentials_api_key(
 /** Checks the token's signature and claims, and remembers it. ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED; ERR_UNAVAILABLE before the first key set. */
 MUST_USE enum err credentials_verify(
     struct credentials *c, struct arena *a, struct str token, int64_t now_s, struct caller *out);
+/** Somebody whose proof was found right: copied, sealed, and refused when it has expired or was revoked (ERR_TOKEN_EXPIRED, ERR_TOKEN_INVALID). */
+MUST_USE enum err credentials_vouch(
+    struct credentials *c, struct arena *a, const struct principal *p, int64_t now_s, struct caller *out);
 /** Asks the identity service about the key; `w` is woken later, then credentials_api_key knows. ERR_BUSY, or the failure to send. */
 MUST_USE enum err credentials_resolve(struct credentials *c, struct str key, struct credential_wait *w);
 

@@ -79,7 +79,7 @@ static const struct table requests[26] = {
 	['k' - 'a'] = TABLE(NAME("keep-alive")),
 	['p' - 'a'] = TABLE(NAME("proxy*")), /* "Proxy" is HTTP_PROXY to a CGI program */
 	['r' - 'a'] = TABLE(NAME("request-id"), NAME("remote-user")),
-	['s' - 'a'] = TABLE(NAME("surrogate-capability")),
+	['s' - 'a'] = TABLE(NAME("surrogate-capability"), NAME("signature"), NAME("signature-input")),
 	['t' - 'a'] = TABLE(NAME("traceparent"), NAME("tracestate"), NAME("transfer-encoding"), NAME("true-client-ip")),
 	['x' - 'a'] = TABLE(NAME("x-yangguang-*"), NAME("x-forwarded-*"), NAME("x-original-*"), NAME("x-client-cert*"),
 	    NAME("x-client-ip"), NAME("x-client-dn"), NAME("x-client-verify"), NAME("x-ssl-*"), NAME("x-api-key"),

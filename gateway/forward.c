@@ -6,6 +6,7 @@
 
 #include "common/core/clock.h"
 #include "common/core/id.h"
+#include "common/http/coding.h"
 #include "gateway/fields.h"
 
 enum { RETRY_SPREAD_S = 3 };
@@ -25,12 +26,26 @@ static void put_field(struct buf *out, struct str name, struct str value)
 	BUF_LIT(out, "\r\n");
 }
 
+/* A body that was decoded here has no coding left, and its digest was that of the coded bytes. */
+static bool told_of_coding(const struct request *r, struct str name)
+{
+	return r->decoded && (str_eq_ci(name, STR("content-encoding")) || str_eq_ci(name, STR("content-digest")));
+}
+
+/* Entity tags of coded answers are ours: the service knows its own only. */
+static struct str client_value(struct request *r, const struct http_field *f)
+{
+	bool tags = (f->name.n == 8 && str_eq_ci(f->name, STR("if-match"))) ||
+		    (f->name.n == 13 && str_eq_ci(f->name, STR("if-none-match")));
+	return tags ? coding_etags_plain(&r->x->arena, f->value) : f->value;
+}
+
 static void put_client_fields(struct buf *out, struct request *r)
 {
 	struct http_fields fields = r->x->fields;
 	for (unsigned i = 0; i < fields.count; i++)
-		if (fields_pass_request(fields.items[i].name, STR_NONE))
-			put_field(out, fields.items[i].name, fields.items[i].value);
+		if (fields_pass_request(fields.items[i].name, STR_NONE) && !told_of_coding(r, fields.items[i].name))
+			put_field(out, fields.items[i].name, client_value(r, &fields.items[i]));
 	if (passes_basic(r)) put_field(out, STR("Authorization"), r->credential.secret);
 }
 
@@ -160,7 +175,7 @@ enum next forward_send(struct request *r)
 		forward_write_cached(&g->scratch, r, r->cache.stale, left_ms);
 	else
 		build_head(&g->scratch, r, r->x->head ? STR("GET") : r->method, left_ms);
-	if (!buf_ok(&g->scratch)) e = ERR_HEADERS_TOO_LARGE;
+	if (!buf_ok(&g->scratch) || (!r->cache.policy && r->x->arena.overflow)) e = ERR_HEADERS_TOO_LARGE;
 	if (r->cache.policy && !e) cached_begin(r);
 	if (!e)
 		e = upstream_send_as(to, r->plan->operations[r->operation->index].kind, buf_view(&g->scratch),

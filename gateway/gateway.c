@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/core/clock.h"
+#include "gateway/cache/tags.h"
 #include "gateway/request.h"
 
 enum {
@@ -21,7 +23,8 @@ enum {
 	REVOCATIONS_STALE_S = 10,
 	RETIRE_GRACE_MS = 5000, /* for a request that is on its way on an idle connection */
 	SERVE_POLL_MS = 10,
-	TLS_CHECK_MS = 10 * 1000
+	TLS_CHECK_MS = 10 * 1000,
+	CERTIFICATE_WARN_S = 14 * 24 * 3600
 };
 
 /* ── what the HTTP server tells ── */
@@ -83,35 +86,59 @@ static void on_finished(void *arg, struct http_exchange *x, int status, size_t b
 
 /* ── health ── */
 
-static enum health check_keys(void *arg, struct buf *output)
+static enum health check_keys(void *arg, struct health_note *note)
 {
 	const struct gateway *g = arg;
 	if (keyring_loaded(g->keyring)) return HEALTH_PASS;
-	BUF_LIT(output, "the key set was never loaded");
+	BUF_LIT(&note->output, "the key set was never loaded");
 	return HEALTH_FAIL;
 }
 
-static enum health check_upstreams(void *arg, struct buf *output)
+static enum health check_upstreams(void *arg, struct health_note *note)
 {
 	const struct gateway *g = arg;
 	unsigned usable = 0, count = upstreams_count(g->upstreams);
 	for (unsigned i = 0; i < count; i++) {
 		bool ok = upstreams_usable(g->upstreams, i);
 		usable += ok;
-		if (!ok) buf_printf(output, "%.*s ", STR_FMT(upstreams_name(g->upstreams, i)));
+		if (!ok) buf_printf(&note->output, "%.*s ", STR_FMT(upstreams_name(g->upstreams, i)));
 	}
+	note->value = usable;
+	note->unit = "services";
 	if (usable == count) return HEALTH_PASS;
-	BUF_LIT(output, "not reachable");
+	BUF_LIT(&note->output, "not reachable");
 	return usable ? HEALTH_WARN : HEALTH_FAIL;
 }
 
-static enum health check_revocations(void *arg, struct buf *output)
+static enum health check_revocations(void *arg, struct health_note *note)
 {
 	const struct gateway *g = arg;
 	int64_t age_s = revocations_age_s(g->revocations);
+	if (age_s != INT64_MAX) note->value = age_s, note->unit = "s";
 	if (age_s <= REVOCATIONS_STALE_S) return HEALTH_PASS;
-	BUF_LIT(output, "the list of closed sessions is old");
+	BUF_LIT(&note->output, "the list of closed sessions is old");
 	return age_s == INT64_MAX ? HEALTH_FAIL : HEALTH_WARN; /* tokens are not taken before it was read once */
+}
+
+/* Nothing stops without Redis: limits and purges are this process's own meanwhile. */
+static enum health check_redis(void *arg, struct health_note *note)
+{
+	const struct gateway *g = arg;
+	bool limits = limits_are_shared(g->limiting.limits), cache = tags_in_step(g->cache->tags);
+	if (limits && cache) return HEALTH_PASS;
+	if (!limits) BUF_LIT(&note->output, "rate limits are counted by this process alone; ");
+	if (!cache) BUF_LIT(&note->output, "purges may be missed: what is kept is served for seconds only");
+	return HEALTH_WARN;
+}
+
+static enum health check_certificate_end(void *arg, struct health_note *note)
+{
+	const struct gateway *g = arg;
+	note->value = tls_stats(g->tls).expires_s - clock_wall_s();
+	note->unit = "s";
+	if (note->value > CERTIFICATE_WARN_S) return HEALTH_PASS;
+	buf_printf(&note->output, note->value > 0 ? "a certificate expires soon" : "a certificate has expired");
+	return HEALTH_WARN;
 }
 
 /* ── reload ── */
@@ -153,6 +180,7 @@ static void reload(void *arg, int signo)
 	g->seal_key = seal_key;
 	limits_set_key(g->limiting.limits, seal_key);
 	credentials_flush(g->credentials);
+	signing_keys_flush(g->signing_keys);
 	keyring_refresh(g->keyring);
 	log_line(LOG_INFO, "reloaded", "%u operations", plan->contract->operation_count);
 }
@@ -180,7 +208,7 @@ static void overdue(void *arg)
 static void drained(void *arg)
 {
 	struct gateway *g = arg;
-	if (--g->drains == 0) loop_stop(g->loop);
+	if (--g->drains == 0) otlp_finish(g->otlp, overdue, g);
 }
 
 static void begin_end(struct gateway *g, const char *how, int signo)
@@ -281,11 +309,26 @@ static enum err open_private(struct gateway *g)
 	if (!address.p && g->proxy_config)
 		address = private_listener_address(&g->boot, g->proxy_config->metrics_listen, g->worker);
 	TRY(private_listener_open(g->loop, address, "gateway", g->metrics, &g->private_listener));
+	if (g->tls)
+		private_listener_add_check(
+		    g->private_listener, STR("tls:certificates"), "component", check_certificate_end, g);
 	if (!g->settings.contracts) return ERR_NONE;
-	private_listener_add_check(g->private_listener, STR("identity:keys"), check_keys, g);
-	private_listener_add_check(g->private_listener, STR("upstreams:reachable"), check_upstreams, g);
-	private_listener_add_check(g->private_listener, STR("identity:revocations"), check_revocations, g);
+	if (g->settings.redis.n)
+		private_listener_add_check(g->private_listener, STR("redis:reachable"), "datastore", check_redis, g);
+	private_listener_add_check(g->private_listener, STR("identity:keys"), "component", check_keys, g);
+	private_listener_add_check(g->private_listener, STR("upstreams:reachable"), "component", check_upstreams, g);
+	private_listener_add_check(g->private_listener, STR("identity:revocations"), "component", check_revocations, g);
 	return ERR_NONE;
+}
+
+static enum err open_traces(struct gateway *g)
+{
+	const struct settings *s = &g->settings;
+	struct otlp_config config = { .loop = g->loop,
+		.metrics = g->metrics,
+		.service = STR("gateway"),
+		.address = s->public_url.n ? s->public_url : s->listen };
+	return otlp_open(&g->boot, &config, &g->otlp);
 }
 
 static enum err open_identity(struct gateway *g)
@@ -301,6 +344,9 @@ static enum err open_identity(struct gateway *g)
 	g->keyring = keyring_new(&g->internal, g->metrics, keys_changed, g);
 	g->revocations = revocations_new(&g->internal, g->metrics);
 	g->credentials = credentials_new(&g->internal, g->keyring, g->revocations, &issuer, g->metrics);
+	g->signing_keys = signing_keys_new(&g->internal);
+	g->nonces = nonces_new(&g->internal, g->settings.redis);
+	proof_open(g);
 	return ERR_NONE;
 }
 
@@ -420,11 +466,11 @@ static enum err serve(struct gateway *g)
 static bool is_able(struct gateway *g)
 {
 	if (!g->settings.contracts) return true;
-	struct buf reasons;
-	buf_init(&reasons, 4096);
+	struct health_note reasons = { .unit = NULL };
+	buf_init(&reasons.output, 4096);
 	bool able = check_keys(g, &reasons) == HEALTH_PASS && check_upstreams(g, &reasons) != HEALTH_FAIL &&
 		    check_revocations(g, &reasons) == HEALTH_PASS;
-	buf_free(&reasons);
+	buf_free(&reasons.output);
 	return able;
 }
 
@@ -458,6 +504,7 @@ static enum err boot(struct gateway *g)
 	crypto_init();
 	g->loop = loop_new();
 	open_metrics(g);
+	TRY(open_traces(g));
 	TRY(open_cache(g));
 	if (g->settings.contracts) TRY(open_contracts(g));
 	TRY(open_tls(g));
@@ -483,13 +530,16 @@ static void close_all(struct gateway *g)
 {
 	g->stopped = true;
 	upstreams_free(g->upstreams); /* first: it ends each call, and the request behind it must still be there */
+	nonces_free(g->nonces);
 	proxies_stop(g->proxies);
 	limits_free(g->limiting.limits); /* whoever waits for a verdict goes on, and hears that we stop */
 	if (g->server) http_server_free(g->server);
 	proxies_close(g->proxies);
 	cache_stop(g->cache);
+	otlp_stop(g->otlp);
 	private_listener_close(g->private_listener);
 	credentials_free(g->credentials);
+	signing_keys_free(g->signing_keys);
 	revocations_free(g->revocations);
 	keyring_free(g->keyring);
 	free_timer(g->drain_timer);
@@ -499,6 +549,7 @@ static void close_all(struct gateway *g)
 	plan_release(g->plan);
 	if (g->loop) loop_free(g->loop);
 	connections_free(g->limiting.connections); /* the last ones are told of inside loop_free */
+	otlp_free(g->otlp);
 	cache_free(g->cache);
 	proxies_free(g->proxies);
 	tls_free(g->tls); /* after the connections */

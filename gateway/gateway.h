@@ -2,14 +2,18 @@
 #define GATEWAY_GATEWAY_H
 
 #include "common/http/server.h"
+#include "common/service/otlp.h"
 #include "common/service/private_listener.h"
 #include "gateway/cache/cache.h"
 #include "gateway/cors.h"
 #include "gateway/credentials.h"
 #include "gateway/handover.h"
 #include "gateway/limit/limit_steps.h"
+#include "gateway/nonces.h"
 #include "gateway/plan.h"
+#include "gateway/proof.h"
 #include "gateway/settings.h"
+#include "gateway/signing_keys.h"
 
 struct proxy_config;
 struct proxies;
@@ -34,6 +38,7 @@ struct gateway {
 	struct arena boot;
 	struct loop *loop;
 	struct metrics *metrics;
+	struct otlp *otlp; /* NULL: no traces are exported */
 	struct private_listener *private_listener;
 	struct http_server *server;
 	struct upstreams *upstreams;
@@ -45,6 +50,10 @@ struct gateway {
 	struct keyring *keyring;
 	struct revocations *revocations;
 	struct credentials *credentials;
+	struct signing_keys *signing_keys;
+	struct nonces *nonces;
+	struct public_url public_url;
+	uint64_t *signatures[PROOF_OUTCOMES]; /* counters */
 	struct limiting limiting;
 	struct cache *cache;
 	unsigned refreshes; /* answers that are renewed with nobody waiting */

@@ -7,8 +7,8 @@
 
 enum { HEAD_BYTES_MAX = 8 * 1024 };
 
-enum err internal_send(
-    struct internal *i, struct str method, struct str target, struct str body, upstream_done *done, void *arg)
+static enum err send_call(struct internal *i, struct str method, struct str target, struct str body, bool safe,
+    upstream_done *done, void *arg)
 {
 	struct principal self = { .kind = PRINCIPAL_SYSTEM, .client = STR("gateway") };
 	struct upstream_call *call;
@@ -30,9 +30,21 @@ enum err internal_send(
 	BUF_LIT(&head, "\r\n");
 	enum err e = ERR_MEMORY;
 	if (buf_ok(&head))
-		e = upstream_send(i->identity, buf_view(&head), body, false, true,
+		e = upstream_send(i->identity, buf_view(&head), body, false, safe,
 		    loop_now_ms(i->loop) + INTERNAL_TIMEOUT_MS, done, arg, &call);
 	buf_free(&head);
 	arena_release(&a);
 	return e;
+}
+
+enum err internal_send(
+    struct internal *i, struct str method, struct str target, struct str body, upstream_done *done, void *arg)
+{
+	return send_call(i, method, target, body, true, done, arg);
+}
+
+enum err internal_send_once(
+    struct internal *i, struct str method, struct str target, struct str body, upstream_done *done, void *arg)
+{
+	return send_call(i, method, target, body, false, done, arg);
 }

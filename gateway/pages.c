@@ -101,7 +101,7 @@ static enum next answer_problem(struct request *r, struct str slug)
 
 static bool etag_matches(const struct request *r, struct str etag)
 {
-	struct str list = http_get(r->x->fields, STR("if-none-match")), part;
+	struct str list = coding_etags_plain(&r->x->arena, http_get(r->x->fields, STR("if-none-match"))), part;
 	while (str_cut(&list, ',', &part)) {
 		part = str_trim(part);
 		if (str_starts(part, STR("W/"))) part = str_from(part, 2);

@@ -82,6 +82,8 @@ static enum err write_openapi(struct plan *p, struct str public_url)
 	sha256(p->openapi, digest);
 	id_hex(digest, sizeof hex / 2, hex);
 	p->openapi_etag = arena_printf(&p->arena, "\"%.*s\"", (int)sizeof hex, hex);
+	for (int c = CODING_GZIP; c < CODING_COUNT; c++)
+		p->openapi_coded[c] = coding_compress(&p->arena, (enum coding)c, p->openapi);
 	return p->arena.overflow ? ERR_MEMORY : ERR_NONE;
 }
 

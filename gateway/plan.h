@@ -3,6 +3,7 @@
 
 #include "common/contract/policies.h"
 #include "common/http/capacity.h"
+#include "common/http/coding.h"
 #include "common/service/metrics.h"
 #include "gateway/cached.h"
 #include "gateway/upstreams.h"
@@ -26,6 +27,7 @@ struct plan {
 	const struct rate_policies *policies;
 	struct str openapi; /* the merged public contract, JSON */
 	struct str openapi_etag;
+	struct str openapi_coded[CODING_COUNT]; /* made once; absent where it would not be smaller */
 };
 
 /**

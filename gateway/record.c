@@ -15,6 +15,20 @@ static struct str operation_name(const struct request *r)
 	return r->metrics == &r->gateway->pages ? STR("page") : STR("unmatched");
 }
 
+static void export_span(const struct request *r, int64_t duration_ns)
+{
+	struct otlp_request span = { .method = r->method,
+		.route = r->operation ? r->operation->path
+			 : r->proxy   ? r->proxy->config.prefix
+				      : STR_NONE,
+		.operation = operation_name(r),
+		.request_id = str_span(r->id, sizeof r->id),
+		.status = r->sent_status,
+		.duration_ns = duration_ns,
+		.secure = r->x->secure };
+	otlp_add(r->gateway->otlp, &r->trace, &span);
+}
+
 enum next record_write(struct request *r)
 {
 	struct gateway *g = r->gateway;
@@ -23,6 +37,7 @@ enum next record_write(struct request *r)
 	*g->bytes_in += r->x->body.n;
 	*g->bytes_out += r->sent_bytes;
 	loop_push(g->loop, PHASE_LAST, &g->log_flush);
+	if (otlp_wants(g->otlp, &r->trace)) export_span(r, duration_ns);
 	if (!log_wants(LOG_INFO)) return NEXT_STEP;
 	log_begin(LOG_INFO, "request");
 	log_str("method", method_name(r));

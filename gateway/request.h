@@ -2,8 +2,10 @@
 #define GATEWAY_REQUEST_H
 
 #include "common/http/client.h"
+#include "common/http/coding.h"
 #include "common/service/trace.h"
 #include "gateway/gateway.h"
+#include "gateway/proof.h"
 #include "gateway/proxy/proxy.h"
 
 /* One request on its way through steps.c. It lives in the exchange's arena. */
@@ -33,8 +35,15 @@ struct request {
 	union {
 		struct keyring_wait keyring;
 		struct credential_wait credential;
+		struct nonce_wait nonce;
 		struct limit_wait limit;
 	} wait;
+	struct proof *proof; /* of a signed request */
+	struct str coded; /* the answer's body in `coding`; absent: as it is */
+	enum coding coding;
+	struct str etag; /* to be said in place of the answer's own */
+	bool varies; /* by Accept-Encoding */
+	bool decoded; /* x->body is no longer what came: Content-Encoding has been undone */
 	struct trace trace;
 	char id[36];
 	int64_t deadline_ms;
@@ -89,6 +98,10 @@ enum next auth_authenticate(struct request *r);
 enum next auth_identify(struct request *r);
 enum next transport_bind(struct request *r);
 enum next auth_authorize(struct request *r);
+enum next proof_begin(struct request *r); /* of auth_authenticate, for a signed request */
+enum next proof_check(struct request *r); /* of auth_identify */
+enum next proof_claimed(struct request *r);
+enum next decode_body(struct request *r);
 enum next limit_address(struct request *r);
 enum next limit_rate(struct request *r);
 enum next cached_look_up(struct request *r);
@@ -96,6 +109,7 @@ enum next cached_join_flight(struct request *r);
 enum next cached_look_up_shared(struct request *r);
 enum next cached_take_lease(struct request *r);
 enum next forward_send(struct request *r);
+enum next encode_answer(struct request *r);
 enum next respond_write(struct request *r);
 enum next proxy_receive(struct request *r);
 enum next proxy_serve(struct request *r);

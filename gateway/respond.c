@@ -28,7 +28,7 @@ static bool make_fields(struct request *r, struct answer_fields *f, unsigned mor
 /* RFC 6750 3: what is missing or wrong, and which scopes would do. */
 static struct str challenge(struct request *r, enum err e)
 {
-	if (e == ERR_UNAUTHENTICATED) return STR("Bearer realm=\"yangguang\"");
+	if (e == ERR_UNAUTHENTICATED || e == ERR_SIGNATURE_INVALID) return STR("Bearer realm=\"yangguang\"");
 	if (e == ERR_TOKEN_EXPIRED)
 		return STR("Bearer realm=\"yangguang\", error=\"invalid_token\", error_description=\"The access token "
 			   "expired\"");
@@ -60,6 +60,8 @@ static void respond_problem(struct request *r, struct answer_fields *f, struct h
 	add(f, STR("Cache-Control"), STR("no-store"));
 	if (out->status == 405) add(f, STR("Allow"), r->allow);
 	if (out->status == 401 || e == ERR_INSUFFICIENT_SCOPE) add(f, STR("WWW-Authenticate"), challenge(r, e));
+	if (e == ERR_SIGNATURE_INVALID) add(f, STR("Accept-Signature"), PROOF_WANTED);
+	if (out->status == 415) add(f, STR("Accept-Encoding"), STR("gzip, br"));
 	if (r->problem.retry_after_s)
 		add(f, STR("Retry-After"), arena_printf(&r->x->arena, "%d", r->problem.retry_after_s));
 }
@@ -80,6 +82,17 @@ static void respond_reply(struct request *r, struct answer_fields *f, struct htt
 		f->items[f->count++] = *field;
 	}
 	if (!cache_control) add(f, STR("Cache-Control"), STR("private, no-store"));
+}
+
+/* What encode.c has decided. */
+static void add_coding(struct request *r, struct answer_fields *f, struct http_response *out)
+{
+	if (r->varies) add(f, STR("Vary"), STR("Accept-Encoding"));
+	for (unsigned i = 0; r->etag.p && i < f->count; i++)
+		if (f->items[i].name.n == 4 && str_eq_ci(f->items[i].name, STR("etag"))) f->items[i].value = r->etag;
+	if (!r->coded.p) return;
+	out->body = r->coded;
+	add(f, STR("Content-Encoding"), coding_name(r->coding));
 }
 
 /* From the cache: everything that is always the same stands ready in the entry. */
@@ -130,6 +143,7 @@ enum next respond_write(struct request *r)
 	} else {
 		for (unsigned i = 0; i < r->answer.field_count; i++) f.items[f.count++] = r->answer.fields[i];
 	}
+	if (r->varies) add_coding(r, &f, &out);
 	add(&f, STR("Request-Id"), str_span(r->id, sizeof r->id));
 	f.count += limit_fields(&r->limit, &r->x->arena, f.items + f.count);
 	add(&f, STR("X-Content-Type-Options"), STR("nosniff"));

@@ -22,6 +22,7 @@ enum next route_receive(struct request *r)
 	r->deadline_ms = loop_now_ms(r->gateway->loop) + OWN_TIMEOUT_MS;
 	enum err e = fields_drop_named(&r->x->arena, &r->x->fields);
 	trace_begin(&r->trace, &r->x->arena, r->x->fields);
+	if (r->gateway->otlp) otlp_sample(r->gateway->otlp, &r->trace);
 	return e == ERR_NONE ? override_method(r) : request_fail(r, e);
 }
 

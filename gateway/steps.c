@@ -22,15 +22,18 @@ static const struct step table[] = {
 	{ AT_BODY,   "preflight",     preflight_answer },  /* OPTIONS, 404, 405 */
 	{ AT_BODY,   "authenticate",  auth_authenticate }, /* may wait for a key set or an API key */
 	{ AT_BODY,   "identify",      auth_identify },
+	{ AT_BODY,   "claim nonce",   proof_claimed },     /* of a signed request */
 	{ AT_BODY,   "bind",          transport_bind },    /* to the connection's certificate */
 	{ AT_BODY,   "authorize",     auth_authorize },
 	{ AT_BODY,   "limit rate",    limit_rate },        /* may wait 10 ms for Redis, no more */
+	{ AT_BODY,   "decode body",   decode_body },       /* gzip, br: under the operation's limit */
 	{ AT_BODY,   "serve own",     own_serve },         /* operations of the gateway itself: proto/gateway.yaml */
 	{ AT_BODY,   "look up",       cached_look_up },    /* may wait: were its tags purged? */
 	{ AT_BODY,   "join flight",   cached_join_flight },
 	{ AT_BODY,   "look up shared", cached_look_up_shared }, /* in Redis */
 	{ AT_BODY,   "take lease",    cached_take_lease }, /* of expensive reads, among all processes */
 	{ AT_BODY,   "forward",       forward_send },      /* waits for the service */
+	{ AT_ANSWER, "code answer",   encode_answer },     /* gzip, br: of what anybody may see */
 	{ AT_ANSWER, "respond",       respond_write },     /* waits for the client to take it */
 	{ AT_END,    "record",        record_write },
 	/* clang-format on */

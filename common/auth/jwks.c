@@ -31,9 +31,10 @@ static bool is_known_type(const struct json *jwk)
 /* A key may be declared for one algorithm only; it must be the one we use it with. */
 static bool alg_fits(const struct json *jwk, const struct key *k)
 {
-	static const struct str names[] = {
-		[ALG_RS256] = { "RS256", 5 }, [ALG_ES256] = { "ES256", 5 }, [ALG_EDDSA] = { "EdDSA", 5 }
-	};
+	static const struct str names[] = { [ALG_RS256] = { "RS256", 5 },
+		[ALG_ES256] = { "ES256", 5 },
+		[ALG_EDDSA] = { "EdDSA", 5 },
+		[ALG_PS512] = { "PS512", 5 } };
 	const struct json *alg = json_get(jwk, STR("alg"));
 	return !alg || str_eq(json_string(alg), names[key_alg(k)]);
 }

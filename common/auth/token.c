@@ -15,6 +15,7 @@ static struct str alg_name(enum signature_alg alg)
 	case ALG_EDDSA:
 		return STR("EdDSA");
 	case ALG_RS256:
+	case ALG_PS512:
 		break; /* only for partners' signatures, never for tokens */
 	}
 	return STR_NONE;

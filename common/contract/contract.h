@@ -13,6 +13,8 @@ enum access {
 	ACCESS_TOKEN,
 	ACCESS_INTERNAL
 }; /* internal: callable only by the platform itself, never routed by the gateway */
+/** How a caller may show who he is, as bits. A token stands for an API key too. */
+enum scheme { SCHEME_TOKEN = 1, SCHEME_SIGNATURE = 2 };
 enum row_scope { ROWS_ALL, ROWS_OWN, ROWS_ORGANIZATION };
 enum lane { LANE_SHARED, LANE_EXCLUSIVE, LANE_REPLICA };
 enum idempotency { IDEMPOTENCY_NONE, IDEMPOTENCY_OPTIONAL, IDEMPOTENCY_REQUIRED };
@@ -55,6 +57,7 @@ struct operation {
 	const struct schema *success_schema;
 	struct str success_type;
 	enum access access;
+	unsigned schemes; /* enum scheme; none for a public operation */
 	const struct str *scopes; /* any one of them suffices; none: any authenticated caller */
 	unsigned scope_count;
 	enum row_scope rows;

@@ -28,21 +28,39 @@ static struct str text_of(struct loader *l, const struct document *in, const str
 	return v ? json_string(v) : STR_NONE;
 }
 
+/* One alternative of security: { token: [scope, …] } or { signature: [scope, …] }. */
+static const struct json *load_scheme(const struct json *alternative, unsigned *schemes)
+{
+	static const struct str names[] = { { "token", 5 }, { "signature", 9 } };
+	static const unsigned bits[] = { SCHEME_TOKEN, SCHEME_SIGNATURE };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const struct json *scopes = json_get(alternative, names[i]);
+		if (!scopes || json_count(alternative) != 1 || json_type(scopes) != JSON_ARRAY || *schemes & bits[i])
+			continue;
+		*schemes |= bits[i];
+		return scopes;
+	}
+	return NULL;
+}
+
 static void load_security(struct loader *l, const struct document *in, struct operation *op)
 {
-	static const char *const forms = "security must be [], [{token: []}] or [{token: [scope, …]}]";
+	static const char *const forms =
+	    "security must be [], or a list of {token: [scope, …]} and {signature: [scope, …]} "
+	    "with the same scopes";
 	static const struct choice accesses[] = { { "internal", ACCESS_INTERNAL }, { NULL, 0 } };
-	const struct json *list = load_member(l, in, op->node, "security", JSON_ARRAY, true);
-	op->access = ACCESS_PUBLIC;
-	if (list && json_count(list) > 0) {
-		const struct json *scopes = json_get(json_first(list), STR("token"));
-		op->access = ACCESS_TOKEN;
-		if (json_count(list) != 1 || json_count(json_first(list)) != 1 || !scopes ||
-		    json_type(scopes) != JSON_ARRAY)
-			load_fault(l, in->root, list, "%s", forms);
-		else
-			op->scopes = load_strings(l, in, scopes, &op->scope_count);
+	const struct json *list = load_member(l, in, op->node, "security", JSON_ARRAY, true), *scopes = NULL;
+	bool good = true;
+	op->access = list && json_count(list) > 0 ? ACCESS_TOKEN : ACCESS_PUBLIC;
+	for (const struct json *i = list ? json_first(list) : NULL; i && good; i = json_next(i)) {
+		const struct json *here = load_scheme(i, &op->schemes);
+		good = here && (!scopes || json_equal(here, scopes));
+		scopes = here;
 	}
+	if (!good)
+		load_fault(l, in->root, list, "%s", forms);
+	else if (scopes)
+		op->scopes = load_strings(l, in, scopes, &op->scope_count);
 	op->access = (enum access)choose(l, in, op, "x-access", accesses, (int)op->access);
 }
 

@@ -1,4 +1,4 @@
-/* SHA-256, HMAC, comparison, wiping, random bytes. */
+/* SHA-256, SHA-512, HMAC, comparison, wiping, random bytes. */
 #include "common/crypto/crypto.h"
 
 #include <errno.h>
@@ -14,6 +14,11 @@ void sha256(struct str data, unsigned char out[SHA256_BYTES])
 	CHECK(EVP_DigestInit_ex2(c, NULL, NULL));
 	CHECK(EVP_DigestUpdate(c, engine_bytes(data), data.n));
 	CHECK(EVP_DigestFinal_ex(c, out, NULL));
+}
+
+void sha512(struct str data, unsigned char out[SHA512_BYTES])
+{
+	CHECK(EVP_Digest(engine_bytes(data), data.n, out, NULL, engine_get()->sha512, NULL));
 }
 
 void hmac_sha256(struct str key, struct str data, unsigned char out[SHA256_BYTES])

@@ -31,9 +31,10 @@ static void workbench_free(void *p)
 static void engine_start(void)
 {
 	engine.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	engine.sha512 = EVP_MD_fetch(NULL, "SHA512", NULL);
 	engine.aes_256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 	engine.hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	CHECK(engine.sha256 && engine.aes_256_gcm && engine.hmac);
+	CHECK(engine.sha256 && engine.sha512 && engine.aes_256_gcm && engine.hmac);
 	CHECK(pthread_key_create(&workbench_key, workbench_free) == 0);
 }
 

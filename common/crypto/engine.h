@@ -9,6 +9,7 @@
 
 struct engine {
 	EVP_MD *sha256;
+	EVP_MD *sha512;
 	EVP_CIPHER *aes_256_gcm;
 	EVP_MAC *hmac;
 };

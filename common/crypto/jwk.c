@@ -37,13 +37,14 @@ enum err key_write_jwk(struct arena *a, const struct key *k, struct str kid, str
 	size_t n = sizeof raw;
 	switch (k->alg) {
 	case ALG_RS256:
+	case ALG_PS512:
 		x = bignum_member(a, k->pkey, OSSL_PKEY_PARAM_RSA_N, 0);
 		y = bignum_member(a, k->pkey, OSSL_PKEY_PARAM_RSA_E, 0);
 		if (!x.p || !y.p) return ERR_CRYPTO;
 		*out = arena_printf(a,
-		    "{\"kty\":\"RSA\",\"n\":\"%.*s\",\"e\":\"%.*s\",\"alg\":\"RS256\",\"use\":\"sig\",\"kid\":\"%.*"
+		    "{\"kty\":\"RSA\",\"n\":\"%.*s\",\"e\":\"%.*s\",\"alg\":\"%s\",\"use\":\"sig\",\"kid\":\"%.*"
 		    "s\"}",
-		    STR_FMT(x), STR_FMT(y), STR_FMT(kid));
+		    STR_FMT(x), STR_FMT(y), k->alg == ALG_PS512 ? "PS512" : "RS256", STR_FMT(kid));
 		break;
 	case ALG_ES256:
 		x = bignum_member(a, k->pkey, OSSL_PKEY_PARAM_EC_PUB_X, EC_COORDINATE_BYTES);

@@ -102,6 +102,7 @@ enum err key_generate(enum signature_alg alg, struct key **out)
 	crypto_init();
 	switch (alg) {
 	case ALG_RS256:
+	case ALG_PS512:
 		pkey = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)RSA_BITS_MIN);
 		break;
 	case ALG_ES256:
@@ -111,7 +112,16 @@ enum err key_generate(enum signature_alg alg, struct key **out)
 		pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 		break;
 	}
-	return key_adopt(pkey, true, out);
+	TRY(key_adopt(pkey, true, out));
+	(*out)->alg = alg;
+	return ERR_NONE;
+}
+
+enum err key_use_pss(struct key *k)
+{
+	if (k->alg != ALG_RS256) return ERR_CRYPTO;
+	k->alg = ALG_PS512;
+	return ERR_NONE;
 }
 
 void key_free(struct key *k)

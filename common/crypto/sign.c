@@ -3,6 +3,7 @@
 
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
+#include <openssl/rsa.h>
 
 #include "common/crypto/engine.h"
 
@@ -43,7 +44,16 @@ static size_t es256_to_der(struct str raw, unsigned char der[ECDSA_DER_BYTES_MAX
 
 static const char *digest_of(const struct key *k)
 {
+	if (k->alg == ALG_PS512) return "SHA512";
 	return k->alg == ALG_EDDSA ? NULL : "SHA256"; /* Ed25519 hashes by itself */
+}
+
+/* MGF1 takes the same digest by itself. We salt with as many bytes as the digest has (RFC 9421 3.3.1); others, Node.js among them,
+ * with as many as fit, which is no weaker, so any length verifies. */
+static bool set_padding(const struct key *k, EVP_PKEY_CTX *c, int salt)
+{
+	return k->alg != ALG_PS512 || (EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PSS_PADDING) == 1 &&
+					  EVP_PKEY_CTX_set_rsa_pss_saltlen(c, salt) == 1);
 }
 
 enum err key_sign(struct arena *a, const struct key *k, struct str data, struct str *signature)
@@ -53,7 +63,9 @@ enum err key_sign(struct arena *a, const struct key *k, struct str data, struct 
 	EVP_MD_CTX *c = engine_workbench()->signature;
 	*signature = STR_NONE;
 	if (!k->is_private) return ERR_CRYPTO;
-	bool ok = EVP_DigestSignInit_ex(c, NULL, digest_of(k), NULL, NULL, k->pkey, NULL) == 1 &&
+	EVP_PKEY_CTX *padding;
+	bool ok = EVP_DigestSignInit_ex(c, &padding, digest_of(k), NULL, NULL, k->pkey, NULL) == 1 &&
+		  set_padding(k, padding, RSA_PSS_SALTLEN_DIGEST) &&
 		  EVP_DigestSign(c, made, &n, engine_bytes(data), data.n) == 1;
 	if (ok && k->alg == ALG_ES256) ok = es256_to_raw(made, n, raw);
 	EVP_MD_CTX_reset(c);
@@ -75,7 +87,9 @@ enum err key_verify(const struct key *k, struct str data, struct str signature)
 		return ERR_SIGNATURE_INVALID;
 	}
 	EVP_MD_CTX *c = engine_workbench()->signature;
-	bool ok = EVP_DigestVerifyInit_ex(c, NULL, digest_of(k), NULL, NULL, k->pkey, NULL) == 1 &&
+	EVP_PKEY_CTX *padding;
+	bool ok = EVP_DigestVerifyInit_ex(c, &padding, digest_of(k), NULL, NULL, k->pkey, NULL) == 1 &&
+		  set_padding(k, padding, RSA_PSS_SALTLEN_AUTO) &&
 		  EVP_DigestVerify(c, engine_bytes(given), given.n, engine_bytes(data), data.n) == 1;
 	EVP_MD_CTX_reset(c);
 	if (!ok) ERR_clear_error();

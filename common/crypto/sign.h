@@ -9,13 +9,16 @@ struct key;
 enum signature_alg {
 	ALG_RS256 /* PKCS#1 v1.5, SHA-256 */,
 	ALG_ES256 /* JOSE form: r||s, 64 bytes */,
-	ALG_EDDSA /* Ed25519 */
+	ALG_EDDSA /* Ed25519 */,
+	ALG_PS512 /* RSASSA-PSS, SHA-512 for the digest and MGF1 */
 };
 
 /** PEM private or public key (or certificate, whose public key is taken). key_free(NULL) is fine. */
 MUST_USE enum err key_read_pem(struct str pem, struct key **out);
 MUST_USE enum err key_generate(enum signature_alg alg, struct key **out);
 void key_free(struct key *k);
+/** An RSA key just read is one of ALG_RS256; from now on it is one of ALG_PS512. ERR_CRYPTO for any other key. */
+MUST_USE enum err key_use_pss(struct key *k);
 bool key_is_private(const struct key *k);
 enum signature_alg key_alg(const struct key *k);
 /** PKCS#8 / SPKI PEM into the arena. */

@@ -4,14 +4,19 @@
 #include <stdlib.h>
 
 #include "common/core/id.h"
+#include "common/http/structured.h"
 
 enum { KEY_BYTES_MAX = 255 };
 
-/* The draft's value is a quoted string; many clients send it bare. Both are the same key. */
-bool idempotency_normalise(struct str raw, struct str *key)
+/* The draft's value is a string of RFC 9651, whose parameters mean nothing here; many clients send it bare. Both are the same key. */
+bool idempotency_normalise(struct arena *a, struct str raw, struct str *key)
 {
+	struct sf_item item;
 	*key = str_trim(raw);
-	if (key->n >= 2 && key->p[0] == '"' && key->p[key->n - 1] == '"') *key = str_span(key->p + 1, key->n - 2);
+	if (key->n && key->p[0] == '"') {
+		if (sf_parse_item(a, *key, &item) != ERR_NONE || item.value.type != SF_STRING) return false;
+		*key = item.value.text;
+	}
 	if (key->n == 0 || key->n > KEY_BYTES_MAX) return false;
 	for (size_t i = 0; i < key->n; i++)
 		if (key->p[i] < 0x20 || key->p[i] > 0x7e || key->p[i] == '"' || key->p[i] == '\\') return false;
@@ -80,7 +85,8 @@ enum err idempotency_check_key(struct request *r)
 	if (op->idempotency == IDEMPOTENCY_NONE) return ERR_NONE;
 	struct str raw = http_get(r->x->fields, STR("idempotency-key"));
 	if (!raw.p) return op->idempotency == IDEMPOTENCY_REQUIRED ? ERR_IDEMPOTENCY_KEY_MISSING : ERR_NONE;
-	if (http_count(r->x->fields, STR("idempotency-key")) != 1 || !idempotency_normalise(raw, &r->idempotency_key))
+	if (http_count(r->x->fields, STR("idempotency-key")) != 1 ||
+	    !idempotency_normalise(r->arena, raw, &r->idempotency_key))
 		return ERR_IDEMPOTENCY_KEY_INVALID;
 	return ERR_NONE;
 }

@@ -50,6 +50,11 @@ struct drain {
 	bool server_done;
 };
 
+static void end(void *arg)
+{
+	loop_stop(((struct service *)arg)->loop);
+}
+
 static void drain_poll(void *arg)
 {
 	struct drain *d = arg;
@@ -58,7 +63,7 @@ static void drain_poll(void *arg)
 	if (!late && (!d->server_done || !jobs_idle(s) || !purger_idle(s) || s->relink.running)) return;
 	if (late) log_line(LOG_WARN, "drain took too long", "stopping anyway");
 	timer_stop(d->timer);
-	loop_stop(s->loop);
+	otlp_finish(s->otlp, end, s);
 }
 
 static void drain_server_done(void *arg)
@@ -131,6 +136,11 @@ static int serve(struct service *s)
 	struct drain drain = { .service = s };
 	if (service_open(s) != ERR_NONE || observe_start(s) != ERR_NONE) return EXIT_CONFIG;
 	observe_link(s);
+	struct otlp_config traces = { .loop = s->loop,
+		.metrics = s->metrics,
+		.service = str_of(s->def->name),
+		.address = config_need(&s->boot, "YG_LISTEN") };
+	if (otlp_open(&s->boot, &traces, &s->otlp) != ERR_NONE) return EXIT_CONFIG;
 	if (purger_start(s) != ERR_NONE) return EXIT_CONFIG;
 	if (s->def->start && s->def->start(s, &s->boot, &s->context) != ERR_NONE) return EXIT_CONFIG;
 	drain.timer = timer_new(s->loop, drain_poll, &drain);

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -219,6 +220,13 @@ static double read_fds(void *arg)
 	return n > 3 ? n - 3 : 0; /* ".", ".." and the folder's own descriptor */
 }
 
+static double read_fds_max(void *arg)
+{
+	struct rlimit limit;
+	(void)arg;
+	return getrlimit(RLIMIT_NOFILE, &limit) ? 0 : (double)limit.rlim_cur;
+}
+
 static double read_log_lost(void *arg)
 {
 	(void)arg;
@@ -230,6 +238,7 @@ void metrics_process(struct metrics *m)
 	*metrics_gauge(m, "process_start_time_seconds", "Start of the process, Unix time.", NULL, 0) = clock_wall_s();
 	metrics_gauge_fn(m, "process_resident_memory_bytes", "Resident memory.", NULL, 0, read_rss, NULL);
 	metrics_gauge_fn(m, "process_open_fds", "Open file descriptors.", NULL, 0, read_fds, NULL);
+	metrics_gauge_fn(m, "process_max_fds", "Most file descriptors it may open.", NULL, 0, read_fds_max, NULL);
 	metrics_counter_fn(m, "process_cpu_seconds_total", "CPU time, user and system.", NULL, 0, read_cpu, NULL);
 	metrics_counter_fn(
 	    m, "yg_log_lines_lost_total", "Log lines dropped because nobody read them.", NULL, 0, read_log_lost, NULL);

@@ -52,11 +52,13 @@ static double read_bytes_held(void *arg)
 	return s->server ? (double)http_server_stats(s->server).bytes_held : 0;
 }
 
-static enum health check_database(void *arg, struct buf *output)
+static enum health check_database(void *arg, struct health_note *note)
 {
 	const struct service *s = arg;
+	note->value = pg_pool_stats(s->pool).connected;
+	note->unit = "connections";
 	if (pg_pool_ready(s->pool)) return HEALTH_PASS;
-	BUF_LIT(output, "no connection");
+	BUF_LIT(&note->output, "no connection");
 	return HEALTH_FAIL;
 }
 
@@ -81,7 +83,8 @@ enum err observe_start(struct service *s)
 	    private_listener_address(&s->boot, config_str(&s->boot, "YG_METRICS_LISTEN", NULL), s->worker);
 	TRY(private_listener_open(s->loop, address, s->def->name, m, &s->private_listener));
 	if (s->private_listener)
-		private_listener_add_check(s->private_listener, STR("postgresql:connections"), check_database, s);
+		private_listener_add_check(
+		    s->private_listener, STR("postgresql:connections"), "datastore", check_database, s);
 	return ERR_NONE;
 }
 
@@ -99,12 +102,25 @@ void observe_link(struct service *s)
 	metrics_operation(s->metrics, STR("unmatched"), STR("-"), &m[c->operation_count]);
 }
 
+static void export_span(const struct request *r, int status, int64_t elapsed_ns)
+{
+	const struct operation *op = r->linked ? r->linked->operation : NULL;
+	struct otlp_request span = { .method = r->x->method,
+		.route = op ? op->path : STR_NONE,
+		.operation = op ? op->id : STR("unmatched"),
+		.request_id = r->request_id,
+		.status = status,
+		.duration_ns = elapsed_ns };
+	otlp_add(r->service->otlp, &r->trace, &span);
+}
+
 void observe_request(struct request *r, int status, size_t bytes)
 {
 	const struct link *l = r->link;
 	unsigned index = r->linked ? r->linked->operation->index : l->contract->operation_count;
 	int64_t elapsed_ns = clock_mono_ns() - r->started_ns;
 	operation_metrics_count(&l->metrics[index], status, elapsed_ns);
+	if (otlp_wants(r->service->otlp, &r->trace)) export_span(r, status, elapsed_ns);
 	if (!log_wants(LOG_INFO)) return;
 	log_begin(LOG_INFO, "request");
 	log_str("operation", r->linked ? r->linked->operation->id : STR("unmatched"));

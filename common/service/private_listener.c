@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "common/core/clock.h"
 #include "common/http/server.h"
 #include "common/json/json_write.h"
 
@@ -11,6 +12,7 @@ enum { METRICS_BYTES_MAX = 8 * 1024 * 1024, OUTPUT_BYTES_MAX = 512 };
 struct check {
 	char name[64];
 	size_t name_bytes;
+	const char *type;
 	health_check *run;
 	void *arg;
 };
@@ -52,6 +54,28 @@ static void answer_metrics(struct private_listener *p, struct http_exchange *x)
 	buf_free(&out);
 }
 
+static enum health write_check(const struct check *c, struct json_writer *w)
+{
+	struct health_note note = { .unit = NULL };
+	char time[RFC3339_BYTES];
+	size_t time_bytes = clock_format_rfc3339(clock_wall_us(), time);
+	buf_init(&note.output, OUTPUT_BYTES_MAX);
+	enum health h = c->run(c->arg, &note);
+	json_put_key(w, str_span(c->name, c->name_bytes));
+	json_begin_array(w);
+	json_begin_object(w);
+	json_put_member_str(w, "componentType", str_of(c->type));
+	if (note.unit) json_put_member_i64(w, "observedValue", note.value);
+	if (note.unit) json_put_member_str(w, "observedUnit", str_of(note.unit));
+	json_put_member_str(w, "status", health_name(h));
+	json_put_member_str(w, "time", str_span(time, time_bytes));
+	if (note.output.n) json_put_member_str(w, "output", buf_view(&note.output));
+	json_end_object(w);
+	json_end_array(w);
+	buf_free(&note.output);
+	return h;
+}
+
 /* Writes the "checks" member; the worst outcome is returned. */
 static enum health write_checks(struct private_listener *p, struct json_writer *w)
 {
@@ -59,19 +83,8 @@ static enum health write_checks(struct private_listener *p, struct json_writer *
 	json_put_key(w, STR("checks"));
 	json_begin_object(w);
 	for (unsigned i = 0; i < p->check_count; i++) {
-		const struct check *c = &p->checks[i];
-		struct buf output;
-		buf_init(&output, OUTPUT_BYTES_MAX);
-		enum health h = c->run(c->arg, &output);
+		enum health h = write_check(&p->checks[i], w);
 		if (h > worst) worst = h;
-		json_put_key(w, str_span(c->name, c->name_bytes));
-		json_begin_array(w);
-		json_begin_object(w);
-		json_put_member_str(w, "status", health_name(h));
-		if (output.n) json_put_member_str(w, "output", buf_view(&output));
-		json_end_object(w);
-		json_end_array(w);
-		buf_free(&output);
 	}
 	json_end_object(w);
 	return worst;
@@ -154,13 +167,15 @@ enum err private_listener_open(struct loop *l, struct str address, const char *p
 	return e;
 }
 
-void private_listener_add_check(struct private_listener *p, struct str name, health_check *check, void *arg)
+void private_listener_add_check(
+    struct private_listener *p, struct str name, const char *type, health_check *check, void *arg)
 {
 	if (!p) return;
 	CHECK(p->check_count < HEALTH_CHECKS_MAX);
 	struct check *c = &p->checks[p->check_count++];
 	c->name_bytes = name.n < sizeof c->name ? name.n : sizeof c->name;
 	memcpy(c->name, name.p, c->name_bytes);
+	c->type = type;
 	c->run = check;
 	c->arg = arg;
 }

@@ -18,15 +18,22 @@ struct private_listener;
 
 enum health { HEALTH_PASS, HEALTH_WARN, HEALTH_FAIL };
 
-/** Asked at each /readyz. May append a short reason to `output`, for people; nothing secret. */
-typedef enum health health_check(void *arg, struct buf *output);
+/** What a check may say besides its verdict; nothing secret. */
+struct health_note {
+	struct buf output; /* a short reason, for people */
+	int64_t value; /* what was measured */
+	const char *unit; /* of value; NULL: nothing was */
+};
+/** Asked at each /readyz. */
+typedef enum health health_check(void *arg, struct health_note *note);
 
 /** Opens the listener. An absent address opens nothing and *out is NULL: every other call takes NULL. Fails: ERR_IO (logged). */
 MUST_USE enum err private_listener_open(struct loop *l, struct str address, const char *process,
     const struct metrics *metrics, struct private_listener **out);
 enum { HEALTH_CHECKS_MAX = 32 };
-/** Adds a check. `name` is copied; "component:measurement", for example "postgresql:connections". */
-void private_listener_add_check(struct private_listener *p, struct str name, health_check *check, void *arg);
+/** Adds a check. `name` is copied; "component:measurement", for example "postgresql:connections". `type`: component, datastore or system. */
+void private_listener_add_check(
+    struct private_listener *p, struct str name, const char *type, health_check *check, void *arg);
 void private_listener_set_started(struct private_listener *p);
 /** /readyz fails from now on, so that nobody sends new work here. */
 void private_listener_set_draining(struct private_listener *p);

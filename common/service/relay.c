@@ -198,11 +198,13 @@ static void relay_terminate(void *arg, int signo)
 	((struct relay *)arg)->stopping = true;
 }
 
-static enum health check_redis(void *arg, struct buf *output)
+static enum health check_redis(void *arg, struct health_note *note)
 {
-	const struct relay *y = arg;
+	struct relay *y = arg;
+	note->value = (int64_t)read_oldest(y);
+	note->unit = "s"; /* the oldest event that waits */
 	if (redis_connected(y->redis)) return HEALTH_PASS;
-	BUF_LIT(output, "Redis is not reachable; events wait in the outbox");
+	BUF_LIT(&note->output, "Redis is not reachable; events wait in the outbox");
 	return HEALTH_WARN;
 }
 
@@ -238,7 +240,7 @@ int relay_main(struct service *s)
 	signal_watch(s->loop, SIGTERM, relay_terminate, &y);
 	signal_watch(s->loop, SIGINT, relay_terminate, &y);
 	if (s->private_listener) {
-		private_listener_add_check(s->private_listener, STR("redis:connections"), check_redis, &y);
+		private_listener_add_check(s->private_listener, STR("redis:connections"), "datastore", check_redis, &y);
 		private_listener_set_started(s->private_listener);
 	}
 	loop_run(s->loop);

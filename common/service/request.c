@@ -59,6 +59,7 @@ static struct request *request_new(struct service *s, struct http_exchange *x)
 	}
 	r->request_id = id;
 	trace_begin(&r->trace, r->arena, x->fields);
+	if (s->otlp) otlp_sample(s->otlp, &r->trace);
 	r->deadline_ms = loop_now_ms(s->loop) + time_left(x->fields);
 	return r;
 }

@@ -8,6 +8,7 @@
 #include "common/pg/batch.h"
 #include "common/pg/rows.h"
 #include "common/service/metrics.h"
+#include "common/service/otlp.h"
 #include "common/service/private_listener.h"
 #include "common/service/service.h"
 #include "common/service/trace.h"
@@ -127,6 +128,7 @@ struct service {
 	struct str proto;
 	struct buf scratch; /* body of the answer being made; used within one step */
 	struct metrics *metrics;
+	struct otlp *otlp; /* NULL: no traces are exported */
 	struct job_runner *jobs;
 	struct purger *purger; /* NULL: no Redis */
 	struct relink relink;
@@ -286,7 +288,7 @@ bool page_write_end(struct request *r, struct json_writer *w, const struct plan 
 enum err idempotency_check_key(struct request *r);
 enum err idempotency_claim_ids(struct request *r);
 /* The key itself: trimmed, without quotes. False when it is none. */
-bool idempotency_normalise(struct str raw, struct str *key);
+bool idempotency_normalise(struct arena *a, struct str raw, struct str *key);
 /* A body by its value: members sorted, no white space. */
 void idempotency_put_canonical(struct buf *out, struct arena *a, const struct json *v);
 

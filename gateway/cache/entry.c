@@ -76,6 +76,16 @@ static void put_line(struct buf *out, struct http_field f)
 	BUF_LIT(out, "\r\n");
 }
 
+/* Coded by us on request: only what is whole, of a kind that shrinks, and was not coded before. */
+static bool may_be_coded(const struct entry_source *s)
+{
+	struct http_fields f = s->fields;
+	size_t n = s->share ? s->share->n : s->body.n;
+	return s->may_be_coded && s->status == 200 && n >= CODING_BYTES_MIN &&
+	       coding_suits(http_get(f, STR("content-type"))) && !http_count(f, STR("content-encoding")) &&
+	       !http_count(f, STR("set-cookie")) && !http_list_has(f, STR("cache-control"), STR("no-transform"));
+}
+
 /* Writes the lines; *bare is where Content-Length begins. */
 static void put_lines(struct buf *out, const struct entry_source *s, size_t body_n, size_t *bare, unsigned *have)
 {
@@ -88,6 +98,7 @@ static void put_lines(struct buf *out, const struct entry_source *s, size_t body
 		if (str_eq_ci(f->name, STR("server"))) *have |= HTTP_LINES_SERVER;
 		put_line(out, *f);
 	}
+	if (may_be_coded(s)) BUF_LIT(out, "Vary: Accept-Encoding\r\n");
 	*bare = out->n;
 	if (s->status != 204) buf_printf(out, "Content-Length: %zu\r\n", body_n);
 }
@@ -182,7 +193,8 @@ static struct entry *place(const struct entry_source *s, const struct made *m)
 	} else {
 		e->body = body_new(s->body);
 	}
-	e->bytes = bytes + sizeof *e->body + e->body->n;
+	e->may_be_coded = may_be_coded(s);
+	e->bytes = bytes + sizeof *e->body + e->body->n + (e->may_be_coded ? e->body->n : 0);
 	e->policy.hidden = STR_NONE;
 	e->etag = http_get(e->fields, STR("etag"));
 	e->last_modified = http_get(e->fields, STR("last-modified"));
@@ -221,6 +233,7 @@ void entry_release(struct entry *e)
 {
 	if (!e || --e->references) return;
 	CHECK(!e->place.stored);
+	for (int c = CODING_GZIP; c < CODING_COUNT; c++) entry_release(e->coded[c]);
 	body_release(e->body);
 	free(e);
 }

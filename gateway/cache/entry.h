@@ -2,6 +2,7 @@
 #define GATEWAY_CACHE_ENTRY_H
 
 #include "common/core/list.h"
+#include "common/http/coding.h"
 #include "gateway/cache/rules.h"
 #include "gateway/cache/tags.h"
 
@@ -57,6 +58,7 @@ struct entry {
 	struct policy policy; /* hidden is absent: it is in `lines` */
 	int64_t born_ms; /* monotonic: now - born_ms is its age */
 	int64_t got_wall_us;
+	bool may_be_coded;
 	size_t bytes; /* what it costs */
 	/* Not part of the answer, and not immutable: */
 	struct tags_stamp stamp; /* purges up to here happened before it was asked for */
@@ -64,6 +66,8 @@ struct entry {
 	int64_t refresh_at_ms; /* monotonic: no earlier than this */
 	unsigned refresh_failures;
 	bool refreshing;
+	struct entry *coded[CODING_COUNT]; /* the same answer in a coding, once somebody has wanted it; owned */
+	unsigned codings_tried; /* by bit: made, being made, or not worth it */
 	struct entry_place place;
 };
 
@@ -82,6 +86,7 @@ struct entry_source {
 	const struct policy *policy;
 	int64_t got_ms; /* monotonic */
 	int64_t got_wall_us;
+	bool may_be_coded; /* by us, and so it varies by Accept-Encoding; if its kind and size are worth it */
 };
 
 /** With one reference. NULL: more fields, tags or names in Vary than an entry may have, or a field that could break a message. */
@@ -92,6 +97,17 @@ void entry_release(struct entry *e);
 static inline struct str entry_body(const struct entry *e)
 {
 	return str_span(e->body->bytes, e->body->n);
+}
+
+/* entry_coded.c. Its cost is in the entry's from the beginning, so that nothing has to be counted again. */
+/** True when the caller is to code the body now: once per entry and coding. */
+bool entry_wants_coding(struct entry *e, enum coding c);
+/** Keeps the coded body: a complete answer with its own fields and tag. Nothing is kept when it is not small enough, or absent. */
+void entry_set_coded(struct entry *e, enum coding c, struct str body);
+/** The answer in that coding, or the entry itself. Borrowed. */
+static inline struct entry *entry_in_coding(struct entry *e, enum coding c)
+{
+	return e->coded[c] ? e->coded[c] : e;
 }
 
 /** True when the request asks for just this variant. */

@@ -137,7 +137,7 @@ struct entry *entry_read(
 	struct http_field fields[ENTRY_FIELDS_MAX], asked[ASKED_MAX];
 	struct reader r = { .rest = str_from(bytes, 1) };
 	struct policy p;
-	struct entry_source s = { .key = key, .policy = &p };
+	struct entry_source s = { .key = key, .policy = &p, .may_be_coded = true };
 	unsigned field_count, asked_count;
 	if (!bytes.n || bytes.p[0] != ENTRY_VERSION || !str_eq(get_str(&r), key)) return NULL;
 	int64_t written_ms = get_span(&r), age_ms = get_span(&r);

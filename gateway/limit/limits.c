@@ -77,10 +77,14 @@ static double read_shared(void *arg)
 	return (double)buckets_shared(l->buckets);
 }
 
+bool limits_are_shared(const struct limits *l)
+{
+	return l->redis && redis_connected(l->redis);
+}
+
 static double read_reachable(void *arg)
 {
-	const struct limits *l = arg;
-	return l->redis && redis_connected(l->redis) ? 1 : 0;
+	return limits_are_shared(arg) ? 1 : 0;
 }
 
 static void open_metrics(struct limits *l, struct metrics *m)

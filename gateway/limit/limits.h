@@ -24,6 +24,8 @@ struct limits_config {
 struct limits *limits_new(struct loop *l, const struct limits_config *config, struct metrics *m);
 /** After the identity key was changed: all gateways must name clients alike. */
 void limits_set_key(struct limits *l, struct str key);
+/** Whether all gateways keep one count now. */
+bool limits_are_shared(const struct limits *l);
 /** Who waits gets a verdict of this process alone, at once. */
 void limits_free(struct limits *l);
 

@@ -460,6 +460,7 @@ enum next proxy_receive(struct request *r)
 {
 	id_uuid7(r->id);
 	trace_begin(&r->trace, &r->x->arena, r->x->fields);
+	if (r->gateway->otlp) otlp_sample(r->gateway->otlp, &r->trace);
 	r->deadline_ms = loop_now_ms(r->gateway->loop) + (r->proxy ? r->proxy->config.timeout_ms : 0);
 	return NEXT_STEP;
 }

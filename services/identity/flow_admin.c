@@ -68,6 +68,57 @@ enum next partner_key_answer(struct request *r)
 	return request_answer(r, 201);
 }
 
+/* ── partner_signing_key_create ── */
+
+static struct str signature_alg_name(enum signature_alg alg)
+{
+	switch (alg) {
+	case ALG_EDDSA:
+		return STR("ed25519");
+	case ALG_ES256:
+		return STR("ecdsa-p256-sha256");
+	case ALG_RS256:
+	case ALG_PS512:
+		break;
+	}
+	return STR("rsa-pss-sha512"); /* the one that RSA keys have here */
+}
+
+/* A public key that we can use, in our own spelling. A private one is refused: it is no secret any more. */
+static enum err read_public_key(struct request *r)
+{
+	struct key *k;
+	struct str pem;
+	TRY(key_read_pem(request_value(r, "body.public_key"), &k));
+	enum err e = key_is_private(k) ? ERR_CRYPTO : key_write_pem(request_arena(r), k, false, &pem);
+	if (e == ERR_NONE) {
+		request_set(r, "flow.alg", signature_alg_name(key_alg(k)));
+		request_set(r, "flow.public_key", pem);
+	}
+	key_free(k);
+	return e;
+}
+
+enum next partner_signing_key_insert(struct request *r)
+{
+	enum err e = read_public_key(r);
+	if (e == ERR_CRYPTO) return request_refuse(r, "signing-key-invalid", NULL);
+	return e == ERR_NONE ? request_query(r, "partner_signing_key_create") : request_fail(r, e, NULL);
+}
+
+enum next partner_signing_key_answer(struct request *r)
+{
+	static const char *const names[] = { "id", "keyid", "alg", "label", "not_before", "not_after" };
+	struct json_writer *w = request_writer(r);
+	json_begin_object(w);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (request_column(r, 0, names[i]).p) json_put_member_str(w, names[i], request_column(r, 0, names[i]));
+	json_end_object(w);
+	request_add_header(r, STR("Location"),
+	    arena_printf(request_arena(r), "/v1/partners/%.*s/signing-keys", STR_FMT(request_value(r, "path.id"))));
+	return request_answer(r, 201);
+}
+
 /* ── staff_entry_code_create ── */
 
 enum next entry_code_make(struct request *r)

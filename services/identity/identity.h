@@ -224,7 +224,7 @@ enum next reset_hash(struct request *r);
 enum next reset_save(struct request *r);
 enum next reset_done(struct request *r);
 
-/* ── flow_admin.c: staff_create, partner_key_create, staff_entry_code_create, staff_totp_enrol, staff_totp_confirm ── */
+/* ── flow_admin.c: staff_create, partner_key_create, partner_signing_key_create, staff_entry_code_create, staff_totp_enrol, staff_totp_confirm ── */
 struct staff_create_state {
 	struct password_work work;
 };
@@ -241,6 +241,8 @@ enum next staff_insert(struct request *r);
 enum next staff_answer(struct request *r);
 enum next partner_key_insert(struct request *r);
 enum next partner_key_answer(struct request *r);
+enum next partner_signing_key_insert(struct request *r);
+enum next partner_signing_key_answer(struct request *r);
 enum next entry_code_make(struct request *r);
 enum next entry_code_show(struct request *r);
 enum next totp_make(struct request *r);

@@ -91,6 +91,10 @@ static const struct step partner_key_create[] = {
 	{ "insert", partner_key_insert },
 	{ "answer", partner_key_answer },
 };
+static const struct step partner_signing_key_create[] = {
+	{ "insert", partner_signing_key_insert },
+	{ "answer", partner_signing_key_answer },
+};
 
 static const struct step staff_totp_enrol[] = {
 	{ "make secret", totp_make },
@@ -166,6 +170,7 @@ static const struct flow flows[] = {
 	FLOW(me_password_change, sizeof(struct password_state)),
 	FLOW(staff_password_reset, sizeof(struct password_state)),
 	FLOW(partner_key_create, sizeof(struct secret_state)),
+	FLOW(partner_signing_key_create, 0),
 	FLOW(staff_totp_enrol, sizeof(struct secret_state)),
 	FLOW(staff_totp_confirm, sizeof(struct secret_state)),
 	FLOW(staff_entry_code_create, sizeof(struct secret_state)),

@@ -49,7 +49,10 @@ const readBody = async (req) => {
 };
 
 export async function startIdentity(path) {
-	const state = { signers: [new Signer('k1')], revocations: [], apiKeys: new Map(), asked: [], keyDelayMs: 0, forgetful: false };
+	const state = {
+		signers: [new Signer('k1')], revocations: [], apiKeys: new Map(), asked: [], keyDelayMs: 0, forgetful: false,
+		signingKeys: new Map(), nonces: new Set(), noncesAway: false,
+	};
 	state.addApiKey = (owner) => {
 		const key = randomBytes(24).toString('base64url');
 		state.apiKeys.set(createHash('sha256').update(key).digest('hex'), owner);
@@ -74,10 +77,36 @@ export async function startIdentity(path) {
 			setTimeout(() => (owner ? answer(res, 200, owner) : answer(res, 404, {})), state.keyDelayMs);
 			return undefined;
 		}
+		if (url.pathname === '/internal/signing-keys/resolve') {
+			const owner = state.signingKeys.get(JSON.parse(body).keyid);
+			return owner ? answer(res, 200, owner) : answer(res, 404, {});
+		}
+		if (url.pathname === '/internal/signature-nonces/claim') {
+			const { digest } = JSON.parse(body);
+			if (state.noncesAway) return answer(res, 503, {});
+			if (state.nonces.has(digest)) return answer(res, 409, { code: 'signature-replayed' });
+			state.nonces.add(digest);
+			res.writeHead(204);
+			return res.end();
+		}
 		if (url.pathname === '/oauth/token') return answer(res, 200, { authorization: req.headers.authorization ?? null, body });
 		return answer(res, 404, {});
 	}), path);
 	return state;
+}
+
+/** Answers of any kind and size, as ?mode=page&bytes=…&type=…&control=…&coding=… says. */
+function page(res, ask, asked) {
+	const text = JSON.stringify({ text: 'Yangguang and so on '.repeat(Math.ceil((ask.get('bytes') ?? 2000) / 20)) }).slice(0, Number(ask.get('bytes') ?? 2000));
+	const headers = { 'Content-Type': ask.get('type') ?? 'application/json', 'Cache-Control': ask.get('control') ?? 'public, max-age=60', ETag: '"p1"' };
+	if (ask.get('coding')) headers['Content-Encoding'] = ask.get('coding');
+	if (ask.get('cookie')) headers['Set-Cookie'] = 'a=b';
+	if (asked['if-none-match'] === '"p1"') {
+		res.writeHead(304, headers);
+		return res.end();
+	}
+	res.writeHead(Number(ask.get('status') ?? 200), headers);
+	return res.end(text);
 }
 
 export async function startEcho(path) {
@@ -100,6 +129,7 @@ export async function startEcho(path) {
 		}
 		if (mode === 'slow') await new Promise((go) => setTimeout(go, 800));
 		const headers = { ETag: '"v1"', 'X-Yangguang-Secret': '1', 'Access-Control-Allow-Origin': 'https://evil.example' };
+		if (mode === 'page') return page(res, url.searchParams, req.headers);
 		if (mode === 'cached') headers['Cache-Control'] = 'public, max-age=60';
 		if (req.headers['if-none-match'] === '"v1"') {
 			res.writeHead(304, headers);

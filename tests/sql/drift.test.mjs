@@ -160,7 +160,8 @@ describe('re-link on SIGHUP', () => {
 
 	before(async () => {
 		copy = new Copy();
-		for (const name of ['donations', 'gateway']) await command('restart', name);
+		/* stopped and started: a restart of the gateway hands its sockets and its settings on */
+		for (const name of ['donations', 'gateway']) for (const verb of ['stop', 'start']) await command(verb, name);
 		await eventually(async () => (await platform.client.get('/v1/campaigns?limit=1')).status === 200);
 		campaign = (await platform.client.get('/v1/campaigns?limit=1')).json.items[0].id;
 	});

@@ -1,6 +1,6 @@
 // The operations that only the platform's own processes may call: asked on the service's socket, as the gateway does.
 import assert from 'node:assert/strict';
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -77,6 +77,34 @@ test('an API key is known by its digest until it is revoked', async () => {
 	assert.equal(revoked.status, 204);
 	await ask('api_key_resolve', '/internal/api-keys/resolve', { body: { key_sha256: digest } }, 404);
 	await ask('api_key_resolve', '/internal/api-keys/resolve', { body: { key_sha256: 'abc' } }, 422);
+});
+
+test('a signing key is known by its name while it is live', async () => {
+	const partner = await api('staff:admin', 'POST', '/v1/partners', { name: '内部测试', scopes: ['gift:read_public'] });
+	const pem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' });
+	const keyid = `hosp-${partner.client_id}`;
+	const made = await api('staff:admin', 'POST', `/v1/partners/${partner.id}/signing-keys`, { public_key: pem, keyid });
+	const resolve = (name, status) => ask('partner_signing_key_resolve', '/internal/signing-keys/resolve', { body: { keyid: name } }, status);
+	const owner = await resolve(keyid, 200);
+	assert.deepEqual([owner.subject, owner.key_id, owner.client_id, owner.scopes, owner.alg, owner.public_key], [partner.id, made.id, partner.client_id, 'gift:read_public', 'ecdsa-p256-sha256', pem]);
+	const later = await api('staff:admin', 'POST', `/v1/partners/${partner.id}/signing-keys`, { public_key: pem, not_before: new Date(Date.now() + 86400e3).toISOString() });
+	await resolve(later.keyid, 404);
+	const revoked = await platform.client.request('DELETE', `/v1/partners/${partner.id}/signing-keys/${made.id}`, { headers: await people.headers('staff:admin') });
+	assert.equal(revoked.status, 204);
+	await resolve(keyid, 404);
+	await resolve('-', 422);
+});
+
+test('a nonce is claimed once, and old ones leave by themselves', async () => {
+	const digest = () => randomBytes(32).toString('hex');
+	const claim = (one, status) => ask('signature_nonce_claim', '/internal/signature-nonces/claim', { body: { digest: one } }, status);
+	const first = digest();
+	await claim(first, 204);
+	await claim(first, 409);
+	await claim('abc', 422);
+	await platform.sql("update identity.signature_nonce set expires_at = now() - interval '1 second'");
+	await claim(digest(), 204);
+	assert.deepEqual(await platform.sql('select count(*) from identity.signature_nonce'), [['1']]);
 });
 
 test('revocations come in order and from where one left off', async () => {

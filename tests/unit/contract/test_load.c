@@ -71,7 +71,7 @@ static const char gifts[] =
     "    patch:\n"
     "      operationId: gift_update\n"
     "      summary: Change\n"
-    "      security: [{ token: ['gift:write', 'gift:admin'] }]\n"
+    "      security: [{ token: ['gift:write', 'gift:admin'] }, { signature: ['gift:write', 'gift:admin'] }]\n"
     "      x-rows: own\n"
     "      x-if-match: required\n"
     "      x-purges: [gifts]\n"
@@ -185,6 +185,8 @@ static void check_writes(const struct contract *c)
 	const struct operation *patch = map_get(&c->operations_by_id, STR("gift_update")),
 			       *post = map_get(&c->operations_by_id, STR("gift_create"));
 	assert_int_equal(patch->access, ACCESS_TOKEN);
+	assert_int_equal(patch->schemes, SCHEME_TOKEN | SCHEME_SIGNATURE);
+	assert_int_equal(post->schemes, SCHEME_TOKEN);
 	assert_true(patch->scope_count == 2 && str_eq(patch->scopes[1], STR("gift:admin")));
 	assert_int_equal(patch->rows, ROWS_OWN);
 	assert_true(patch->if_match_required && patch->body_required && patch->body_bytes_max == 1000);
@@ -249,6 +251,10 @@ static const struct {
 	{ OPERATION("operationId: x_get, " ANSWERS), "security is missing" },
 	{ OPERATION("operationId: x_get, security: [{ token: [] }, {}], " ANSWERS), "security must be" },
 	{ OPERATION("operationId: x_get, security: [{ key: [] }], " ANSWERS), "security must be" },
+	{ OPERATION("operationId: x_get, security: [{ token: [] }, { token: [] }], " ANSWERS), "security must be" },
+	{ OPERATION("operationId: x_get, security: [{ token: [a] }, { signature: [b] }], " ANSWERS),
+	    "security must be" },
+	{ OPERATION("operationId: x_get, security: [{ token: [], signature: [] }], " ANSWERS), "security must be" },
 	{ OPERATION("operationId: x_get, security: []"), "responses is missing" },
 	{ OPERATION("operationId: x_get, security: [], responses: { 200: { description: d } }"),
 	    "no 4XX is documented" },

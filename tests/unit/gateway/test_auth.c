@@ -41,12 +41,20 @@ static void reads_credentials(void **unused)
 	struct http_field twice[] = { { STR("Authorization"), STR("Bearer a") },
 		{ STR("Authorization"), STR("Bearer b") } };
 	assert_int_equal(credential_read((struct http_fields){ twice, 2 }, &c), ERR_MALFORMED_REQUEST);
+	/* a signature is one credential in two fields; one field alone is one too, and found wanting later */
+	struct http_field signature[] = { { STR("Signature-Input"), STR("a=()") },
+		{ STR("Signature"), STR("a=:AA==:") }, { STR("Authorization"), STR("Bearer a") } };
+	for (unsigned n = 1; n <= 2; n++) {
+		assert_int_equal(credential_read((struct http_fields){ signature, n }, &c), ERR_NONE);
+		assert_int_equal(c.kind, CREDENTIAL_SIGNATURE);
+	}
+	assert_int_equal(credential_read((struct http_fields){ signature, 3 }, &c), ERR_MALFORMED_REQUEST);
 }
 
 static enum err authorize(enum access access, const char *needs, enum principal_kind kind, const char *has)
 {
 	struct str scopes[4];
-	struct operation op = { .access = access, .scopes = scopes };
+	struct operation op = { .access = access, .scopes = scopes, .schemes = SCHEME_TOKEN };
 	struct request r = { .operation = &op };
 	struct str rest = str_of(needs);
 	while (str_cut(&rest, ' ', &scopes[op.scope_count])) op.scope_count++;

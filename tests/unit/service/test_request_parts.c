@@ -38,16 +38,19 @@ static void test_key(void **state)
 {
 	(void)state;
 	struct str key;
-	assert_true(idempotency_normalise(STR("  \"abc\" "), &key));
+	assert_true(idempotency_normalise(&arena, STR("  \"abc\" "), &key));
 	assert_text(key, "abc");
-	assert_true(idempotency_normalise(STR("abc"), &key));
+	assert_true(idempotency_normalise(&arena, STR("\"abc\";v=1"), &key));
 	assert_text(key, "abc");
-	static const char *const bad[] = { "", "\"\"", " ", "a\"b", "\"a\\b\"", "\"", "a\tb", "\xe4\xb8\xad", "\"ab" };
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) assert_false(idempotency_normalise(str_of(bad[i]), &key));
+	assert_true(idempotency_normalise(&arena, STR("abc"), &key));
+	assert_text(key, "abc");
+	static const char *const bad[] = { "", "\"\"", " ", "a\"b", "\"a\\b\"", "\"", "a\tb", "\xe4\xb8\xad", "\"ab",
+		"\"a\\\\b\"", "\"a\\\"b\"", "\"a\" b", "\"a\";B" };
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) assert_false(idempotency_normalise(&arena, str_of(bad[i]), &key));
 	char longest[257];
 	memset(longest, 'k', sizeof longest);
-	assert_true(idempotency_normalise(str_span(longest, 255), &key));
-	assert_false(idempotency_normalise(str_span(longest, 256), &key));
+	assert_true(idempotency_normalise(&arena, str_span(longest, 255), &key));
+	assert_false(idempotency_normalise(&arena, str_span(longest, 256), &key));
 }
 
 static struct str canonical(const char *text)
