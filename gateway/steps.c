@@ -16,7 +16,7 @@ static const struct step table[] = {
 	{ AT_HEAD,   "receive",       route_receive },     /* ids, trace, method override */
 	{ AT_HEAD,   "normalise",     route_normalise },   /* one path for routing, authorization and the service */
 	{ AT_HEAD,   "route",         route_find },        /* → operation, or the methods of the path */
-	{ AT_BODY,   "limit address", limit_address },     /* may wait 10 ms for Redis, no more */
+	{ AT_BODY,   "limit address", limit_address },
 	{ AT_BODY,   "redirect",      transport_redirect }, /* plain HTTP, if it is not served */
 	{ AT_BODY,   "serve page",    pages_serve },       /* /, /docs, /problems/…, /openapi.json */
 	{ AT_BODY,   "preflight",     preflight_answer },  /* OPTIONS, 404, 405 */
@@ -25,7 +25,7 @@ static const struct step table[] = {
 	{ AT_BODY,   "claim nonce",   proof_claimed },     /* of a signed request */
 	{ AT_BODY,   "bind",          transport_bind },    /* to the connection's certificate */
 	{ AT_BODY,   "authorize",     auth_authorize },
-	{ AT_BODY,   "limit rate",    limit_rate },
+	{ AT_BODY,   "limit rate",    limit_rate },        /* may wait 10 ms for Redis, no more */
 	{ AT_BODY,   "decode body",   decode_body },       /* gzip, br: under the operation's limit */
 	{ AT_BODY,   "serve own",     own_serve },         /* operations of the gateway itself: proto/gateway.yaml */
 	{ AT_BODY,   "look up",       cached_look_up },    /* may wait: were its tags purged? */

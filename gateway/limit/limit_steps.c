@@ -62,12 +62,13 @@ static void woken(struct limit_wait *w, enum limit_verdict verdict)
 	steps_fail(r);
 }
 
-static enum next check(struct request *r, const struct rate_limit *limit, struct str client, uint64_t *counters[2])
+static enum next check(struct request *r, const struct rate_limit *limit, struct str client, uint64_t *counters[2],
+    struct limit_wait *wait)
 {
 	if (!limit->window_count) return NEXT_STEP;
 	r->limit_counters = counters;
-	r->wait.limit.wake = woken;
-	enum limit_verdict v = limits_check(r->gateway->limiting.limits, limit, client, &r->limit, &r->wait.limit);
+	if (wait) wait->wake = woken;
+	enum limit_verdict v = limits_check(r->gateway->limiting.limits, limit, client, &r->limit, wait);
 	if (v == LIMIT_WAIT) return NEXT_WAIT;
 	count(counters, v);
 	return v == LIMIT_PASS ? NEXT_STEP : refuse(r);
@@ -77,7 +78,7 @@ enum next limit_address(struct request *r)
 {
 	char key[ADDRESS_KEY_BYTES_MAX];
 	if (!r->plan) return NEXT_STEP; /* no contracts, no policies */
-	return check(r, &r->plan->policies->address, address_key(r->client, key), r->gateway->limiting.address);
+	return check(r, &r->plan->policies->address, address_key(r->client, key), r->gateway->limiting.address, NULL);
 }
 
 static enum rate_class class_of(enum principal_kind kind)
@@ -109,7 +110,8 @@ enum next limit_rate(struct request *r)
 	const struct rate_policy *policy = r->plan->policies->by_operation[r->operation->index];
 	enum rate_class class = class_of(r->caller.principal.kind);
 	char key[ADDRESS_KEY_BYTES_MAX];
-	return check(r, &policy->classes[class], name_of(r, class, key), r->gateway->limiting.rate[class]);
+	return check(
+	    r, &policy->classes[class], name_of(r, class, key), r->gateway->limiting.rate[class], &r->wait.limit);
 }
 
 /* ── what is told ── */

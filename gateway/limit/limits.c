@@ -154,18 +154,26 @@ static void tell(
 		state->retry_after_s = longest_ns > wait_ns ? seconds_up(longest_ns) : state->reset_s;
 }
 
-static enum limit_verdict count_alone(
+/* By what this process knows. */
+static enum limit_verdict decide(
     struct limits *l, struct bucket *b, const struct rate_limit *limit, struct limit_state *state)
 {
 	int64_t now = now_ns(l);
 	bool refused = bucket_longest_wait_ns(b, limit, now) > 0;
 	if (!refused) {
-		++*l->alone;
 		bucket_book(b, limit, l->share, now);
 		if (l->redis && b->owed < INT32_MAX) b->owed++;
 	}
 	tell(l, b, limit, refused, state);
 	return refused ? LIMIT_REFUSE : LIMIT_PASS;
+}
+
+static enum limit_verdict count_alone(
+    struct limits *l, struct bucket *b, const struct rate_limit *limit, struct limit_state *state)
+{
+	enum limit_verdict v = decide(l, b, limit, state);
+	if (v == LIMIT_PASS) ++*l->alone;
+	return v;
 }
 
 /* ── asking Redis ── */
@@ -360,9 +368,12 @@ enum limit_verdict limits_check(struct limits *l, const struct rate_limit *limit
 		tell(l, b, limit, false, state);
 		return LIMIT_PASS;
 	}
-	if (redis && bucket_longest_wait_ns(b, limit, now) == 0) return wait_for_redis(l, b, limit, state, w);
-	if (redis && b->owed && !b->asking) (void)ask(l, b, limit, 0); /* the others shall know */
-	return count_alone(l, b, limit, state);
+	bool room = bucket_longest_wait_ns(b, limit, now) == 0;
+	if (redis && room && w) return wait_for_redis(l, b, limit, state, w);
+	enum limit_verdict v = redis ? decide(l, b, limit, state) : count_alone(l, b, limit, state);
+	if (redis && b->owed && !b->asking)
+		(void)ask(l, b, limit, room ? next_lease(b, limit) : 0); /* the others shall know */
+	return v;
 }
 
 struct limits *limits_new(struct loop *loop, const struct limits_config *config, struct metrics *m)

@@ -52,6 +52,8 @@ struct limit_wait {
 /**
  * Books one request of `client` (an address or an id) if its limit allows, and fills *state.
  * LIMIT_WAIT: Redis is asked; w->wake tells the end, LIMIT_WAIT_MS later at the latest (plus the present turn of the loop).
+ * `w` NULL: nobody waits. What this process knows decides, and Redis is told afterwards: not exact over several gateways, but a
+ * request goes on in the turn it came in (and pipelined ones do not pile up before the first answer).
  */
 enum limit_verdict limits_check(struct limits *l, const struct rate_limit *limit, struct str client,
     struct limit_state *state, struct limit_wait *w);
