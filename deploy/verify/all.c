@@ -1,8 +1,10 @@
 /* The whole log at once: every entry is hashed to the root and folded to the balances, in one pass with one bundle in memory.
+ * The hashing and the folding of a bundle are two threads, which share nothing that either of them changes.
  * What a leaf or a balance says counts only once the root is known to be right, so faults of that kind wait until the end. */
 #include "deploy/verify/files.h"
 #include "deploy/verify/fold.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 enum { PATH_BYTES = 4096 };
@@ -23,6 +25,7 @@ struct audit {
 	uint64_t differs; /* the first leaf that is not the one in its tile, else the log's size */
 	struct arena leaf_arena;
 	struct buf bundle, hashes;
+	unsigned width; /* entries of the bundle that count */
 };
 
 static bool read_balances(struct audit *a, struct arena *arena, struct str text)
@@ -69,19 +72,22 @@ static bool open_checkpoints(struct audit *a, struct arena *arena, const struct 
 	    (unsigned long long)a->seen.size, (unsigned long long)a->now.size);
 }
 
-/* At each position: is it the seen checkpoint's, is it the balances'? */
-static bool at_position(struct audit *a)
+/* Whether this is the position that was seen before, and another log. */
+static bool is_as_seen(struct audit *a)
 {
 	struct merkle_hash root;
-	if (!a->has_fault && !a->compared && a->fold.leaves == a->balances_size) {
-		a->has_fault = !fold_compare(&a->fold, a->items, &a->fault);
-		a->compared = true;
-	}
 	if (a->seen.size == 0 || a->tree.size != a->seen.size) return true;
 	merkle_root(&a->tree, &root);
 	if (merkle_equal(&root, &a->seen.root)) return true;
 	return verdict_no(a->v, "fork", "the first %llu leaves are not those that the log signed before",
 	    (unsigned long long)a->seen.size);
+}
+
+static void compare_balances(struct audit *a)
+{
+	if (a->has_fault || a->compared || a->fold.leaves != a->balances_size) return;
+	a->has_fault = !fold_compare(&a->fold, a->items, &a->fault);
+	a->compared = true;
 }
 
 static void fold_entry(struct audit *a, struct str entry)
@@ -92,10 +98,20 @@ static void fold_entry(struct audit *a, struct str entry)
 	arena_reset(&a->leaf_arena);
 	if (leaf_read(&a->leaf_arena, entry, &l, &why)) {
 		a->has_fault = !fold_add(&a->fold, &l, &a->fault);
+		compare_balances(a);
 		return;
 	}
 	verdict_no(&a->fault, "leaf-form", "leaf %llu: %s", (unsigned long long)a->fold.leaves, why);
 	a->has_fault = true;
+}
+
+/* A thread's main: folds what is in the bundle. */
+static void *fold_bundle(void *context)
+{
+	struct audit *a = context;
+	struct str rest = buf_view(&a->bundle), entry;
+	for (unsigned i = 0; i < a->width && bundle_next(&rest, &entry) == ERR_NONE; i++) fold_entry(a, entry);
+	return NULL;
 }
 
 static bool add_entry(struct audit *a, struct str entry, unsigned place)
@@ -107,19 +123,12 @@ static bool add_entry(struct audit *a, struct str entry, unsigned place)
 	    memcmp(a->hashes.p + (size_t)place * SHA256_BYTES, hash.bytes, SHA256_BYTES))
 		a->differs = a->tree.size;
 	if (merkle_append(&a->tree, &hash)) return verdict_cannot(a->v, "the log is too large");
-	fold_entry(a, entry);
-	return at_position(a);
+	return is_as_seen(a);
 }
 
-static bool add_bundle(struct audit *a, const struct tile *t)
+static bool hash_bundle(struct audit *a, const struct tile *t, bool full)
 {
-	struct tile beside = { 0, t->index, t->width };
-	struct str rest, entry;
-	bool full;
-	buf_reset(&a->hashes);
-	if (file_has_tile(a->dir, &beside) && !file_read_tile(&a->hashes, a->dir, &beside, &full, a->v)) return false;
-	if (!file_read_tile(&a->bundle, a->dir, t, &full, a->v)) return false;
-	rest = buf_view(&a->bundle);
+	struct str rest = buf_view(&a->bundle), entry;
 	for (unsigned i = 0; i < t->width; i++) {
 		if (bundle_next(&rest, &entry))
 			return verdict_no(a->v, "entries", "entry %llu of %llu is missing or cut short",
@@ -129,6 +138,22 @@ static bool add_bundle(struct audit *a, const struct tile *t)
 	if (rest.n == 0 || (full && t->width < TILE_WIDTH)) return true; /* a later state of the log may be longer */
 	return verdict_no(
 	    a->v, "entries", "there is more than there should be behind entry %llu", (unsigned long long)a->tree.size);
+}
+
+static bool add_bundle(struct audit *a, const struct tile *t)
+{
+	struct tile beside = { 0, t->index, t->width };
+	pthread_t folder;
+	bool full;
+	buf_reset(&a->hashes);
+	if (file_has_tile(a->dir, &beside) && !file_read_tile(&a->hashes, a->dir, &beside, &full, a->v)) return false;
+	if (!file_read_tile(&a->bundle, a->dir, t, &full, a->v)) return false;
+	a->width = t->width;
+	bool threaded = pthread_create(&folder, NULL, fold_bundle, a) == 0;
+	if (!threaded) fold_bundle(a);
+	bool ok = hash_bundle(a, t, full);
+	if (threaded) pthread_join(folder, NULL);
+	return ok;
 }
 
 static bool finish(struct audit *a)
@@ -158,7 +183,7 @@ static bool run(struct audit *a, struct arena *arena, const struct trust *t, con
 	struct tile tile;
 	if (!open_checkpoints(a, arena, t, seen) || !open_balances(a, arena)) return false;
 	a->differs = a->now.size;
-	if (!at_position(a)) return false;
+	compare_balances(a);
 	for (uint64_t i = 0; tile_at(TILE_ENTRIES, i, a->now.size, &tile); i++)
 		if (!add_bundle(a, &tile)) return false;
 	return finish(a);

@@ -245,6 +245,36 @@ test('a log that is signed and yet breaks its own rules', async () => {
 	await allIs('no postings', logOf(log.entriesOf(40, { 12: huge, 13: huge })));
 });
 
+/** One or two small changes at places that the seed decides. */
+function mutated(text, random) {
+	const symbols = [...' "{}[]:,0123456789-+.eE\\uabtfnxXZ\n\té公\u007f\u00a0'];
+	for (let k = random(2); k >= 0; k -= 1) {
+		const at = random(text.length), symbol = symbols[random(symbols.length)];
+		const kind = random(4);
+		if (kind === 0) text = text.slice(0, at) + text.slice(at + 1);
+		else if (kind === 1) text = text.slice(0, at) + symbol + text.slice(at);
+		else if (kind === 2) text = text.slice(0, at) + symbol + text.slice(at + 1);
+		else text = text.slice(0, at + 1 + random(12)) + text.slice(at);
+	}
+	return text;
+}
+
+test('both programs say the same of receipts, notes and signed leaves changed at random', async () => {
+	let state = 20261126;
+	const random = (n) => {
+		state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+		return Math.floor(state / 65536) % n;
+	};
+	const five = entries.slice(0, 5);
+	for (let n = 0; n < 150; n += 1) {
+		const receipt = n % 3 ? log.receiptOf([Buffer.from(mutated(entries[n % 30].toString(), random))], 0, keys) : log.receiptOf(five, 2, keys);
+		if (n % 6 === 0) receipt.checkpoint = mutated(receipt.checkpoint, random);
+		const text = n % 6 === 3 ? mutated(JSON.stringify(receipt), random) : JSON.stringify(receipt);
+		const answer = short(await es.verifyReceipt(text, { key: key.text }));
+		assert.equal(runProgram('receipt', fileOf(text), '--key', key.text), answer, text);
+	}
+});
+
 test('usage', () => {
 	for (const args of [[], ['receipt'], ['all', '.', '.', '--key', key.text], ['nothing', '.', '--key', key.text], ['receipt', 'x', '--seen', 'y', '--key', key.text], ['all', '.', '--key']]) {
 		const { status, stderr } = spawnSync(program, args, { encoding: 'utf8' });
