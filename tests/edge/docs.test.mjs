@@ -15,7 +15,7 @@ after(() => edge?.stop());
 /** Says in the fake contracts who is given their scope. */
 function audiences(dir) {
 	const file = `${dir}/proto/common.yaml`;
-	writeFileSync(file, `${readFileSync(file, 'utf8')}\nx-audiences: { 'item:read': [partner], 'cache:purge': [staff] }\n`);
+	writeFileSync(file, `${readFileSync(file, 'utf8')}\nx-audiences: { 'item:read': [partner], 'push:write': [partner], 'cache:purge': [staff] }\n`);
 }
 
 /** Addresses that a browser would ask for by itself, or by a click. */

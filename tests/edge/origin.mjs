@@ -32,7 +32,8 @@ export async function startOrigin() {
 		const status = same ? 304 : a.status ?? 200;
 		const body = status === 304 || status === 204 || req.method === 'HEAD' ? '' : a.body ?? `body ${++bodies}`;
 		const length = status === 304 || status === 204 ? [] : [`Content-Length: ${a.length ?? Buffer.byteLength(a.body ?? body)}`];
-		const lines = [`HTTP/1.1 ${status} ${a.reason ?? 'Fine'}`, ...head, ...length, '', ''];
+		/* it hangs up behind each answer, and says so: else the next request could meet the closing connection */
+		const lines = [`HTTP/1.1 ${status} ${a.reason ?? 'Fine'}`, ...head, ...length, 'Connection: close', '', ''];
 		if (a.interim) socket.write(a.interim);
 		socket.write(lines.join('\r\n') + body);
 		res.detachSocket?.(socket);

@@ -66,7 +66,7 @@ export const framing = [
 	['coding with an underscore is no coding', get('Transfer_Encoding: chunked'), passed(ECHO, { hasNot: ['transfer_encoding'] })],
 	['coding shouted', `${post('TRANSFER-ENCODING: CHUNKED')}5\r\nhello\r\n0\r\n\r\n`, passed(POST, { body: 'hello', has: { 'content-length': '5' }, hasNot: ['transfer-encoding'] })],
 	['coding behind a tab', `${post('Transfer-Encoding:\tchunked ')}5\r\nhello\r\n0\r\n\r\n`, passed(POST, { body: 'hello' })],
-	['Content-Encoding: chunked is no framing', `${post('Content-Encoding: chunked', 'Content-Length: 5')}0\r\n\r\n`, passed(POST, { body: '0\r\n\r\n' })],
+	['Content-Encoding: chunked is no framing, and no coding of content', `${post('Content-Encoding: chunked', 'Content-Length: 5')}0\r\n\r\n`, own(415)],
 	['content of a GET goes along', `${get(`Content-Length: ${EVIL.length}`)}${EVIL}`, passed(ECHO, { body: EVIL })],
 	['content of a GET in chunks', `${get('Transfer-Encoding: chunked')}5\r\nhello\r\n0\r\n\r\n`, passed(ECHO, { body: 'hello' })],
 	['content that looks like a request', `${post(`Content-Length: ${EVIL.length}`)}${EVIL}`, passed(POST, { body: EVIL })],
