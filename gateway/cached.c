@@ -164,10 +164,24 @@ enum next cached_look_up(struct request *r)
 
 /* ── join flight ── */
 
+/* Nobody gets what was purged while it was asked about, nor for long what nobody can judge. */
+static bool is_good_for_want_of_better(struct request *r, struct entry *e)
+{
+	switch (tags_check(cache_of(r)->tags, &e->stamp, e->slots, e->tag_count)) {
+	case TAGS_CURRENT:
+		return true;
+	case TAGS_PURGED:
+		return false;
+	case TAGS_UNSURE:
+		break;
+	}
+	return now_of(r) - e->checked_ms < CACHED_L1_CAP_MS;
+}
+
 static bool use_stale(struct request *r, const char *how)
 {
 	struct entry *e = r->cache.stale;
-	if (!e || !cached_may_be_stale(r, e, e->policy.if_error_ms)) return false;
+	if (!e || !cached_may_be_stale(r, e, e->policy.if_error_ms) || !is_good_for_want_of_better(r, e)) return false;
 	cached_take(r, e, how, CACHE_STALE);
 	return true;
 }

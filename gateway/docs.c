@@ -20,12 +20,12 @@ enum {
 		text, sizeof text - 1                                                                                  \
 	}
 static const struct docs_file files[] = {
-	{ "swagger-ui.css", PACKAGE "swagger-ui.css", TYPE("text/css; charset=utf-8"), { { 0 }, { 0 } } },
+	{ "swagger-ui.css", PACKAGE "swagger-ui.css", TYPE("text/css; charset=utf-8"), { .body = { 0 } } },
 	{ "swagger-ui-bundle.js", PACKAGE "swagger-ui-bundle.js", TYPE("text/javascript; charset=utf-8"),
-	    { { 0 }, { 0 } } },
-	{ "favicon-32x32.png", PACKAGE "favicon-32x32.png", TYPE("image/png"), { { 0 }, { 0 } } },
-	{ "docs.css", "docs.css", TYPE("text/css; charset=utf-8"), { { 0 }, { 0 } } },
-	{ "docs.js", "docs.js", TYPE("text/javascript; charset=utf-8"), { { 0 }, { 0 } } },
+	    { .body = { 0 } } },
+	{ "favicon-32x32.png", PACKAGE "favicon-32x32.png", TYPE("image/png"), { .body = { 0 } } },
+	{ "docs.css", "docs.css", TYPE("text/css; charset=utf-8"), { .body = { 0 } } },
+	{ "docs.js", "docs.js", TYPE("text/javascript; charset=utf-8"), { .body = { 0 } } },
 };
 
 struct docs {
@@ -40,7 +40,8 @@ static enum err read_file(struct docs *d, const char *dir, struct docs_file *f)
 	if (!path.p) return ERR_MEMORY;
 	if (access(path.p, R_OK) != 0) return ERR_IO; /* nothing to log: it may well not be installed */
 	TRY(config_read_file(&d->arena, path.p, FILE_BYTES_MAX, &bytes));
-	return page_of(&d->arena, bytes, &f->page);
+	TRY(page_of(&d->arena, bytes, &f->page));
+	return coding_suits(f->type) ? page_code(&d->arena, &f->page) : ERR_NONE;
 }
 
 /* "/docs/docs.js?v=0123456789abcdef" */
@@ -72,7 +73,8 @@ static enum err write_page(struct docs *d)
 	BUF_LIT(&out, "></script><script src=");
 	put_link(&out, d, "docs.js");
 	BUF_LIT(&out, "></script></body></html>");
-	return page_keep(&d->arena, &out, &d->page);
+	TRY(page_keep(&d->arena, &out, &d->page));
+	return page_code(&d->arena, &d->page);
 }
 
 struct docs *docs_open(const char *dir)

@@ -192,8 +192,8 @@ enum next encode_answer(struct request *r)
 	if (d.status == 304 || d.body.n < CODING_BYTES_MIN || d.body.n > ENCODE_BYTES_MAX) return NEXT_STEP;
 	enum coding c = wanted(r);
 	if (c == CODING_IDENTITY) return NEXT_STEP;
-	if (d.body.p == r->plan->site.openapi[0].body.p) {
-		take_coded(r, c, r->plan->site.openapi_coded[c]);
+	if (r->page) { /* ours: coded when it was made, or not at all */
+		if (r->page->coded[c].p) take_coded(r, c, r->page->coded[c]);
 		return NEXT_STEP;
 	}
 	if (d.body.n > CODING_INLINE_BYTES_MAX) {

@@ -164,7 +164,8 @@ enum next forward_send(struct request *r)
 	struct upstream *to = r->plan->operations[r->operation->index].upstream;
 	struct upstream_call *call;
 	bool get = r->x->head || str_eq(r->method, STR("GET"));
-	bool safe = get || http_get(r->x->fields, STR("idempotency-key")).p;
+	bool safe =
+	    get || (r->operation->idempotency != IDEMPOTENCY_NONE && http_get(r->x->fields, STR("idempotency-key")).p);
 	int64_t left_ms = r->deadline_ms - loop_now_ms(g->loop);
 	if (r->cache.entry) return NEXT_DONE;
 	enum err e = ERR_NONE;

@@ -64,6 +64,7 @@ static enum next answer_page(
 	struct http_field *f = arena_array(&r->x->arena, count + 1, sizeof *f);
 	if (!f) return request_fail(r, ERR_MEMORY);
 	memcpy(f, fields, count * sizeof *f);
+	r->page = page;
 	f[count] = (struct http_field){ STR("ETag"), page->etag };
 	if (etag_matches(r, page->etag)) return request_answer(r, 304, STR_NONE, f, count + 1, STR_NONE);
 	return request_answer(r, 200, type, f, count + 1, page->body);
@@ -90,9 +91,9 @@ static enum next answer_problem(struct request *r, struct str slug)
 		problem_write_json(&out, &p);
 	else
 		problem_write_html(&out, &p);
-	struct page page;
-	if (page_keep(&r->x->arena, &out, &page) != ERR_NONE) return request_fail(r, ERR_MEMORY);
-	return answer_page(r, &page, json ? STR("application/json") : HTML, html_fields, ARRAY_LEN(html_fields));
+	struct page *page = ARENA_NEW(&r->x->arena, struct page);
+	if (!page || page_keep(&r->x->arena, &out, page) != ERR_NONE) return request_fail(r, ERR_MEMORY);
+	return answer_page(r, page, json ? STR("application/json") : HTML, html_fields, ARRAY_LEN(html_fields));
 }
 
 static enum next serve_problem(struct request *r)

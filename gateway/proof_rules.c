@@ -59,7 +59,7 @@ static enum err check_coverage(
 
 static enum err check_nonce(const struct message_signature *s, struct http_fields fields, struct proof_fault *fault)
 {
-	if (!s->nonce.p && http_count(fields, STR("idempotency-key"))) return ERR_NONE;
+	if (!s->nonce.p && http_count(fields, STR("idempotency-key")) == 1) return ERR_NONE;
 	if (s->nonce.n >= NONCE_BYTES_MIN && s->nonce.n <= NONCE_BYTES_MAX) return ERR_NONE;
 	return FAULT("The signature needs a nonce of 16 to 128 characters, or the request an Idempotency-Key.",
 	    "签名须带 16 至 128 个字符的 nonce，或请求须带 Idempotency-Key。");

@@ -50,6 +50,7 @@ struct request {
 	struct cached cache;
 	const struct http_reply *reply; /* the service's answer; only inside the turn that brought it */
 	struct http_response answer; /* the gateway's own answer */
+	const struct page *page; /* what it is, when it is one of ours */
 	struct problem problem;
 	struct limit_state limit; /* what the client is told of its quota */
 	uint64_t **limit_counters;

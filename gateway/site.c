@@ -37,8 +37,15 @@ enum err page_of(struct arena *a, struct str body, struct page *out)
 	char hex[2 * ETAG_BYTES];
 	sha256(body, digest);
 	id_hex(digest, ETAG_BYTES, hex);
-	*out = (struct page){ body, arena_printf(a, "\"%.*s\"", (int)sizeof hex, hex) };
+	*out = (struct page){ .body = body, .etag = arena_printf(a, "\"%.*s\"", (int)sizeof hex, hex) };
 	return out->etag.p ? ERR_NONE : ERR_MEMORY;
+}
+
+enum err page_code(struct arena *a, struct page *p)
+{
+	if (p->body.n < CODING_BYTES_MIN) return ERR_NONE;
+	for (int i = CODING_GZIP; i < CODING_COUNT; i++) p->coded[i] = coding_compress(a, (enum coding)i, p->body);
+	return a->overflow ? ERR_MEMORY : ERR_NONE;
 }
 
 enum err page_keep(struct arena *a, struct buf *text, struct page *out)
@@ -154,10 +161,11 @@ enum err site_make(struct arena *a, const struct contract *c, struct str public_
 		struct str text;
 		TRY(openapi_write(a, c, audiences[i].bits, public_url, &text));
 		TRY(page_of(a, text, &out->openapi[i]));
+		TRY(page_code(a, &out->openapi[i]));
 	}
-	for (int i = CODING_GZIP; i < CODING_COUNT; i++)
-		out->openapi_coded[i] = coding_compress(a, (enum coding)i, out->openapi[0].body);
 	TRY(write_catalog(a, public_url, &out->catalog));
 	TRY(problem_write_index(a, c, &out->problems));
-	return write_operations(a, c, &out->operations);
+	TRY(page_code(a, &out->problems));
+	TRY(write_operations(a, c, &out->operations));
+	return page_code(a, &out->operations);
 }

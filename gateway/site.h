@@ -6,10 +6,11 @@
 
 /* What the gateway says about itself, made when contracts are loaded: descriptions for programs and pages for people. */
 
-/** A text that is the same for everybody, with the ETag of its bytes. */
+/** A text that is the same for everybody, with the ETag of its bytes, and as page_code made it. */
 struct page {
 	struct str body;
 	struct str etag;
+	struct str coded[CODING_COUNT]; /* absent where it would not be smaller */
 };
 
 /** One description for each audience; the first is for all. */
@@ -17,7 +18,6 @@ enum { SITE_AUDIENCES = 5 };
 
 struct site {
 	struct page openapi[SITE_AUDIENCES];
-	struct str openapi_coded[CODING_COUNT]; /* of the first, made once; absent where it would not be smaller */
 	struct page catalog; /* /.well-known/api-catalog (RFC 9727) */
 	struct page problems; /* index of all kinds of problems */
 	struct page operations; /* list of all operations, without script */
@@ -29,6 +29,8 @@ int site_audience(struct str name);
 MUST_USE enum err site_make(struct arena *a, const struct contract *c, struct str public_url, struct site *out);
 /** Gives a text, which is the arena's or lives as long, its ETag. */
 MUST_USE enum err page_of(struct arena *a, struct str body, struct page *out);
+/** Codes it for good: nobody who asks for it makes us do it again. */
+MUST_USE enum err page_code(struct arena *a, struct page *p);
 /** The same with a copy of what was written; the buffer is freed. */
 MUST_USE enum err page_keep(struct arena *a, struct buf *text, struct page *out);
 

@@ -106,7 +106,7 @@ static bool cut_unquoted(struct str *rest, char sep, struct str *part)
 		*rest = str_from(*rest, i + 1);
 		return true;
 	}
-	*part = *rest;
+	*part = quoted ? STR("") : *rest; /* an open quote would swallow what our own proxy has added: unreadable */
 	*rest = STR_NONE;
 	return true;
 }

@@ -87,7 +87,11 @@ static void on_terminate(void *arg, int signo)
 
 static enum err listen_start(struct service *s)
 {
+	/* What the gateway lets through, and what it adds, fits. */
 	struct http_server_config config = { .pipeline_max = 2048,
+		.head_bytes_max = 48 * 1024,
+		.target_bytes_max = 12 * 1024,
+		.field_count_max = 160,
 		.any_order = true,
 		.body_bytes_max = BODY_BYTES_MAX,
 		.on_head = request_head,

@@ -16,3 +16,5 @@ export YG_WECHAT_APPID=$(value appid) YG_WXPAY_APPID=$(value appid) YG_WXPAY_MCH
 export YG_WXPAY_KEY_FILE=$(value merchant_key_file) YG_WXPAY_APIV3_KEY_FILE=$(value apiv3_key_file) YG_WXPAY_PUBLIC_KEYS_FILE=$(value wxpay_public_keys_file)
 SETTINGS
 chmod -R a+rX "$folder"
+# Where the programs and Redis meet, each under a user of its own.
+[ ! -d /run/sockets ] || chmod 1777 /run/sockets
