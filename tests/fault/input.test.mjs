@@ -98,6 +98,19 @@ describe('bodies', () => {
 	test('a cursor of our own making', () => refused((headers) => platform.client.get('/v1/campaigns?cursor=AAAAAAAAAAAAAAAAAAAAAAAA', headers), 400, 'cursor-mismatch'));
 });
 
+/* The gateway adds fields of its own: what it lets through must still fit the service, or a stranger could break the connection that
+ * everybody's requests share. */
+test('the largest heads that the gateway takes reach the service', async () => {
+	const heads = { fields: Array.from({ length: 94 }, (_, n) => `X-Field-${n}: x`).join('\r\n'), bytes: `X-Long: ${'x'.repeat(16100)}` };
+	for (const [what, fields] of Object.entries(heads)) {
+		const body = '{"refresh_token":"no such token"}';
+		const answer = await rawExchange(platform.port, `POST /v1/auth/refresh HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${body.length}\r\n${fields}\r\n\r\n${body}`, { quietMs: 5000 });
+		const status = Number(/^HTTP\/1.1 (\d+)/.exec(answer.text)?.[1]);
+		assert.ok([401, 422, 431].includes(status), `${what}: ${status}`);
+	}
+	assert.doesNotMatch(fs.readFileSync(path.join(platform.dir, 'log/gateway.log'), 'utf8'), /broke the protocol/);
+});
+
 test('a key used again for another gift', async () => {
 	const key = randomUUID();
 	const give = giftSender(platform, campaign, citizen);

@@ -51,6 +51,8 @@ static void forwarded_is_read_with_its_quotes(void **unused)
 	IS("10.0.0.1", "10.0.0.0/8", f, f, "for=6.6.6.6, for=_hidden", "10.0.0.1");
 	IS("10.0.0.1", "10.0.0.0/8", f, f, "for=6.6.6.6, proto=http", "10.0.0.1");
 	IS("10.0.0.1", "10.0.0.0/8", f, "X-Forwarded-For", "6.6.6.6", "10.0.0.1");
+	/* what a client left open must not swallow what our proxy says of it */
+	IS("10.0.0.1", "10.0.0.0/8", f, f, "for=6.6.6.6;by=\", for=1.2.3.4", "10.0.0.1");
 }
 
 static void long_lists_are_read_from_their_end(void **unused)
