@@ -135,7 +135,7 @@ static enum next verify(struct request *r, struct entry *e)
 enum next cached_look_up(struct request *r)
 {
 	const struct cached_policy *policy = &r->plan->operations[r->operation->index].cached;
-	if (!policy->ttl_ms) return NEXT_STEP;
+	if (!policy->ttl_ms || !cache_of(r)->keeps) return NEXT_STEP;
 	if (r->x->body.n) { /* its content is not in the key */
 		cache_count(cache_of(r), CACHE_BYPASS);
 		return NEXT_STEP;

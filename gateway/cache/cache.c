@@ -81,6 +81,7 @@ struct cache *cache_new(const struct cache_config *config)
 		c->l2 = l2_new(&(struct l2_config){
 		    .loop = config->loop, .redis = config->redis, .tags = c->tags, .metrics = config->metrics });
 	c->store = store_new(config->bytes_max, 0);
+	c->keeps = config->bytes_max > 0 || c->l2;
 	c->flights = flights_new(config->loop);
 	c->monotone = monotone_new();
 	if (!c->tags || (config->redis.p && config->shared && !c->l2)) {

@@ -26,6 +26,7 @@ struct cache {
 	struct flights *flights;
 	struct tags *tags;
 	struct l2 *l2; /* NULL: no Redis */
+	bool keeps; /* false: switched off, every request goes to its service */
 	struct monotone *monotone;
 	uint64_t *outcomes[CACHE_OUTCOMES];
 	uint64_t *hit_bytes;
