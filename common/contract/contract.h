@@ -109,6 +109,7 @@ struct contract {
 
 /**
  * Loads `dir`/common.yaml and the contracts of `services` (NULL-terminated; NULL: every *.yaml in dir but common.yaml and policies.yaml).
+ * A service's contract may be in several files: <service>.yaml, <service>.<subject>.yaml.
  * Everything wrong is written to `report`, one line each (file:line: text), and ERR_CONFIG is returned; nothing half-loaded is given out.
  */
 MUST_USE enum err contract_load(

@@ -10,6 +10,13 @@
 
 enum { FILES_MAX = 64, FILE_BYTES_MAX = 4 << 20 };
 
+/* donations.yaml and donations.ledger.yaml are both of donations. */
+static struct str service_of(struct str file)
+{
+	const char *dot = file.n ? memchr(file.p, '.', file.n) : NULL;
+	return dot ? str_span(file.p, (size_t)(dot - file.p)) : file;
+}
+
 static void add_document(struct loader *l, const struct load_source *source)
 {
 	const struct json *root;
@@ -25,7 +32,7 @@ static void add_document(struct loader *l, const struct load_source *source)
 	struct document *d = ARENA_NEW(l->boot, struct document);
 	if (!d) return;
 	*d = (struct document){ .file = arena_str(l->boot, source->file), .root = root };
-	d->service = str_span(d->file.p, str_ends(d->file, STR(".yaml")) ? d->file.n - 5 : d->file.n);
+	d->service = service_of(d->file);
 	while (*at) at = &(*at)->next;
 	*at = d;
 }
@@ -70,9 +77,7 @@ static void check_profile(struct loader *l)
 	load_check_parameters(l);
 	for (unsigned i = 0; i < l->operation_count; i++) {
 		const struct operation *op = &l->operations[i];
-		const struct document *d = l->documents;
-		while (!str_eq(d->service, op->service)) d = d->next;
-		load_check_policy(l, d, op);
+		load_check_policy(l, l->operations_in[i], op);
 		for (unsigned k = 0; k < op->parameter_count; k++)
 			load_profile(l, op->parameters[k].schema, PROFILE_REQUEST);
 		load_profile(l, op->body, PROFILE_REQUEST);
@@ -95,7 +100,8 @@ static bool start(struct loader *l)
 	size_t operations = 1;
 	for (const struct document *d = l->documents; d; d = d->next) operations += load_count_operations(d);
 	l->operations = arena_array(l->boot, operations, sizeof *l->operations);
-	if (!c || !l->operations) return false;
+	l->operations_in = arena_array(l->boot, operations, sizeof *l->operations_in);
+	if (!c || !l->operations || !l->operations_in) return false;
 	map_init(&c->operations_by_id, l->boot);
 	map_init(&c->problems, l->boot);
 	map_init(&c->audiences, l->boot);
@@ -164,9 +170,12 @@ static int by_name(const void *a, const void *b)
 	return str_cmp(((const struct load_source *)a)->file, ((const struct load_source *)b)->file);
 }
 
-static bool list_folder(struct arena *boot, const char *dir, struct file_list *files, struct buf *report)
+/* The contracts of one service, or of all when it is empty. */
+static bool list_folder(
+    struct arena *boot, const char *dir, struct str service, struct file_list *files, struct buf *report)
 {
 	bool ok = true;
+	unsigned before = files->count;
 	DIR *d = opendir(dir);
 	if (!d) {
 		buf_printf(report, "%s: cannot be opened\n", dir);
@@ -175,12 +184,16 @@ static bool list_folder(struct arena *boot, const char *dir, struct file_list *f
 	for (struct dirent *e; ok && (e = readdir(d));) {
 		struct str name = str_of(e->d_name);
 		if (!str_ends(name, STR(".yaml")) || name.p[0] == '.' || str_eq(name, STR("common.yaml")) ||
-		    str_eq(name, STR("policies.yaml")))
+		    str_eq(name, STR("policies.yaml")) || (service.n && !str_eq(service_of(name), service)))
 			continue;
 		ok = list_file(boot, dir, name, files, report);
 	}
 	closedir(d);
-	if (files->count > 2) qsort(files->at + 1, files->count - 1, sizeof files->at[0], by_name);
+	qsort(files->at + before, files->count - before, sizeof files->at[0], by_name);
+	if (service.n && files->count == before) {
+		buf_printf(report, "%s/%.*s.yaml:1: cannot be read\n", dir, STR_FMT(service));
+		return false;
+	}
 	return ok;
 }
 
@@ -190,11 +203,9 @@ enum err contract_load(
 	struct file_list files = { .count = 0 };
 	*out = NULL;
 	bool ok = list_file(boot, dir, STR("common.yaml"), &files, report);
-	for (unsigned i = 0; services && services[i]; i++) {
-		struct str name = arena_printf(boot, "%s.yaml", services[i]);
-		if (!name.p || !list_file(boot, dir, name, &files, report)) ok = false;
-	}
-	if (!services && !list_folder(boot, dir, &files, report)) ok = false;
+	for (unsigned i = 0; services && services[i]; i++)
+		if (!list_folder(boot, dir, str_of(services[i]), &files, report)) ok = false;
+	if (!services && !list_folder(boot, dir, STR(""), &files, report)) ok = false;
 	if (boot->overflow) return ERR_MEMORY;
 	return ok ? contract_load_sources(boot, files.at, files.count, out, report) : ERR_CONFIG;
 }

@@ -34,6 +34,7 @@ struct loader {
 	struct schema_compiler compiler;
 	struct contract *contract;
 	struct operation *operations;
+	const struct document **operations_in; /* the document of each */
 	unsigned operation_count;
 	struct map profiled[2]; /* schemas that the profile has seen, by enum profile */
 	struct map problem_sources;

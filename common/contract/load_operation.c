@@ -69,6 +69,7 @@ static void load_operation(struct loader *l, const struct document *in, const st
 	struct operation *op = &l->operations[l->operation_count];
 	load_check_keys(l, in, node, "operation", keys);
 	if (json_type(node) != JSON_OBJECT) return;
+	l->operations_in[l->operation_count] = in;
 	*op = (struct operation){ .index = l->operation_count++,
 		.service = in->service,
 		.method = method,

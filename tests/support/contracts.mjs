@@ -74,7 +74,7 @@ export class Contracts {
 		const bodyType = body && Object.keys(body.node.content ?? {})[0];
 		return {
 			id: node.operationId,
-			service: file.replace(/\.yaml$/, ''),
+			service: file.split('.')[0],
 			method: method.toUpperCase(),
 			path: template,
 			node,

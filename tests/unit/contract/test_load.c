@@ -460,6 +460,25 @@ static void all_faults_come_at_once(void **state)
 	assert_true(str_contains(buf_view(&report), STR("gifts.yaml:12: nope is no known keyword")));
 }
 
+static void a_contract_in_several_files(void **state)
+{
+	(void)state;
+	static const char head[] = "openapi: 3.1.0\ninfo: { title: t, version: '1' }\n";
+	static const char get[] = "paths:\n  /v1/%s:\n    get:\n      operationId: %s_list\n      summary: s\n"
+				  "      security: []\n      responses:\n        '204': { description: d }\n"
+				  "        4XX: { $ref: 'common.yaml#/components/responses/Bad' }\n";
+	const struct contract *c;
+	const struct load_source sources[] = { { STR("common.yaml"), str_of(common) },
+		{ STR("gifts.yaml"), arena_printf(&arena, "%s%s", head, arena_printf(&arena, get, "gifts", "gift").p) },
+		{ STR("gifts.use.yaml"),
+		    arena_printf(&arena, "%s%s", head, arena_printf(&arena, get, "uses", "use").p) } };
+	enum err e = contract_load_sources(&arena, sources, 3, &c, &report);
+	if (e) print_message("%.*s", STR_FMT(buf_view(&report)));
+	assert_int_equal(e, ERR_NONE);
+	assert_int_equal(c->operation_count, 2);
+	for (unsigned i = 0; i < 2; i++) assert_true(str_eq(c->operations[i].service, STR("gifts")));
+}
+
 static void real_contracts_load(void **state)
 {
 	(void)state;
@@ -479,6 +498,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(each_fault_has_its_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(sound_things_are_not_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(all_faults_come_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_contract_in_several_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(real_contracts_load, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
