@@ -14,6 +14,7 @@
 
 enum {
 	RELAY_IDLE_MS = 200,
+	RELAY_GATHER_MS = 50, /* after a slice that was not full: a round costs two commits, however many events it carries */
 	RELAY_TROUBLE_MS = 1000,
 	RELAY_DEADLINE_MS = 10000,
 	RELAY_ARENA_BYTES_MAX = 8 * 1024 * 1024,
@@ -93,7 +94,8 @@ static enum err send_statements(
 static void marked(void *arg, const struct pg_outcome *o)
 {
 	struct relay *y = arg;
-	round_end(y, o->err == ERR_NONE ? 0 : RELAY_TROUBLE_MS);
+	int64_t pause_ms = y->sent < ENTRIES_MAX ? RELAY_GATHER_MS : 0;
+	round_end(y, o->err == ERR_NONE ? pause_ms : RELAY_TROUBLE_MS);
 }
 
 /* The script's answer: where the stream ends. */
