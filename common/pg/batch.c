@@ -1,6 +1,7 @@
-/* Batches: members gather while the last commit runs; when a writer lane is free, up to batch_max of them leave as one statement
- * with array parameters. Rows find their members by `ord`. If a batch is refused, its members go one by one, each with a sync of
- * its own, so that an error costs only its owner. */
+/* Batches: members gather while the last one runs; when a lane is free, up to batch_max of them leave as one statement with array
+ * parameters. Writes go by the writer lanes, one at a time; reads by the shared lanes, where each statement has one batch under way.
+ * Rows find their members by `ord`. If a batch is refused, its members go one by one, each with a sync of its own, so that an error
+ * costs only its owner. */
 #include "common/pg/batch.h"
 
 #include <stdlib.h>
@@ -89,9 +90,14 @@ void pg_batch_free(struct pg_batch *b)
 	free_if_orphan(b);
 }
 
-static bool has_writer(const struct pg_pool *p)
+static enum lane_role role_of(const struct pg_batch *b)
 {
-	for (struct list *i = p->lanes[LANE_WRITER].next; i != &p->lanes[LANE_WRITER]; i = i->next)
+	return b->statement->tx == TX_READ ? LANE_SHARED : LANE_WRITER;
+}
+
+static bool has_lane(const struct pg_pool *p, enum lane_role role)
+{
+	for (struct list *i = p->lanes[role].next; i != &p->lanes[role]; i = i->next)
 		if (CONTAINER_OF(i, struct lane, link)->state == LANE_READY) return true;
 	return false;
 }
@@ -101,7 +107,7 @@ enum err pg_batch_add(
 {
 	unsigned n = b->statement->param_count;
 	size_t bytes = 0;
-	if (b->pool->dying || b->orphan || !has_writer(b->pool)) return ERR_UNAVAILABLE;
+	if (b->pool->dying || b->orphan || !has_lane(b->pool, role_of(b))) return ERR_UNAVAILABLE;
 	if (b->waiting_count >= b->pool->config.queue_max) return ERR_BUSY;
 	for (unsigned i = 0; i < n; i++) {
 		struct str v = values[i].text;
@@ -216,12 +222,20 @@ static bool lane_knows(const struct lane *l, const struct pg_statement *s)
 	return own && (own == s || str_eq(own->sql, s->sql));
 }
 
+static bool under_way(const struct pg_batch *b, const struct lane *l)
+{
+	for (struct list *i = b->flights.next; i != &b->flights; i = i->next)
+		if (CONTAINER_OF(i, struct flight, link)->lane == l) return true;
+	return false;
+}
+
 /* A batch with waiting members that this lane can serve; the one served goes to the end of the line. */
 static struct pg_batch *next_batch(struct pg_pool *p, const struct lane *l)
 {
 	for (struct list *i = p->batches.next; i != &p->batches; i = i->next) {
 		struct pg_batch *b = CONTAINER_OF(i, struct pg_batch, link);
-		if (!b->waiting_count || !lane_knows(l, b->statement)) continue;
+		if (!b->waiting_count || role_of(b) != l->role || !lane_knows(l, b->statement)) continue;
+		if (l->role == LANE_SHARED && under_way(b, l)) continue;
 		list_remove(&b->link);
 		list_push(&p->batches, &b->link);
 		return b;
@@ -236,6 +250,11 @@ void batches_feed(struct pg_pool *p)
 		if (l->state != LANE_READY || lane_busy(l)) continue;
 		struct pg_batch *b = next_batch(p, l);
 		if (b) take_off(b, l);
+	}
+	for (struct list *i = p->lanes[LANE_SHARED].next; i != &p->lanes[LANE_SHARED]; i = i->next) {
+		struct lane *l = CONTAINER_OF(i, struct lane, link);
+		if (l->state != LANE_READY) continue;
+		for (struct pg_batch *b; (b = next_batch(p, l));) take_off(b, l);
 	}
 }
 
@@ -279,7 +298,7 @@ static void split(struct flight *f)
 	struct pg_batch *b = f->batch;
 	struct pg_pool *p = b->pool;
 	struct lane *lane = NULL;
-	for (struct list *i = p->lanes[LANE_WRITER].next; i != &p->lanes[LANE_WRITER]; i = i->next) {
+	for (struct list *i = p->lanes[role_of(b)].next; i != &p->lanes[role_of(b)]; i = i->next) {
 		struct lane *l = CONTAINER_OF(i, struct lane, link);
 		if (l->state == LANE_READY && lane_knows(l, b->statement) && (!lane || l == f->lane)) lane = l;
 	}
@@ -312,6 +331,7 @@ static bool is_refusal(enum err e)
 static void flight_end(struct flight *f)
 {
 	struct pg_batch *b = f->batch;
+	if (b->waiting_count) pool_wake_database(b->pool);
 	flight_free(f);
 	free_if_orphan(b);
 }

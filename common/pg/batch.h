@@ -4,7 +4,7 @@
 #include "common/pg/pool.h"
 
 /*
- * Many requests, one statement, one commit. A batch statement (header "-- batch: N") reads its requests from the row source
+ * Many requests, one statement, and for writes one commit. A batch statement (header "-- batch: N") reads its requests from the row source
  * `input` and answers with a column `ord` that says whose row it is. What gathers while the last commit runs is the next batch;
  * there is no timer. If a batch fails, its members are tried one by one, so that an error costs only its owner. Rows of one member
  * must stand together: end the statement with `order by ord` when a member can have several.

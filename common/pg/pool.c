@@ -211,8 +211,9 @@ static void defaults(struct pg_pool *p, const struct pg_pool_config *config)
 
 static void open_lanes(struct pg_pool *p)
 {
-	bool batches = false; /* no batch statement, no writer connection */
-	for (unsigned i = 0; i < p->set->count; i++) batches = batches || p->set->items[i]->batch_max;
+	bool batches = false; /* no batch that writes, no writer connection */
+	for (unsigned i = 0; i < p->set->count; i++)
+		batches = batches || (p->set->items[i]->batch_max && p->set->items[i]->tx == TX_WRITE);
 	for (unsigned i = 0; i < p->config.shared_lanes; i++) lane_connect(lane_new(p, LANE_SHARED, p->set));
 	for (unsigned i = 0; i < p->config.writer_lanes && batches; i++) lane_connect(lane_new(p, LANE_WRITER, p->set));
 	pool_tick_fast(p);

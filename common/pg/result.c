@@ -42,7 +42,8 @@ struct str pg_get_text(const struct pg_result *r, unsigned row, unsigned column,
 int64_t pg_get_i64(const struct pg_result *r, unsigned row, unsigned column, int64_t fallback)
 {
 	int64_t v;
-	return str_to_i64(pg_get(r, row, column), &v) ? v : fallback;
+	char scratch[BINARY_TEXT_BYTES];
+	return str_to_i64(pg_get_text(r, row, column, scratch), &v) ? v : fallback;
 }
 
 /* Not PQfnumber: it folds case and strips quotes. */

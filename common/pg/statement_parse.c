@@ -99,7 +99,6 @@ static void parse_header(struct parser *p)
 	const char *at = p->text.p;
 	if (!p->has_shape) fault(p, at, "the header lacks \"-- shape:\"", STR_NONE);
 	if (!p->has_tx) fault(p, at, "the header lacks \"-- tx:\"", STR_NONE);
-	if (p->s->batch_max && p->s->shape == SHAPE_PAGE) fault(p, at, "a page cannot be a batch", STR_NONE);
 }
 
 void statement_put_identifier(struct buf *b, struct str name)

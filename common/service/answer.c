@@ -195,6 +195,22 @@ static bool not_modified(
 	return list.p && etag_matches(list, etag);
 }
 
+/* A page that the database has put together: its one row has the items, whether more follow, and the last one's keys. */
+static bool write_ready_items(struct request *r, struct json_writer *w, const struct plan *plan,
+    const struct pg_result *result, unsigned first, unsigned count)
+{
+	struct str items = count ? steering_value(result, first, plan->steering.items) : STR_NONE;
+	bool more = count && str_eq(steering_value(result, first, plan->steering.more), STR("t"));
+	json_begin_object(w);
+	json_put_key(w, STR("items"));
+	json_begin_array(w);
+	if (items.n) json_put_raw(w, items);
+	json_end_array(w);
+	bool good = page_write_end(r, w, plan, result, first, count, more);
+	json_end_object(w);
+	return good;
+}
+
 static bool write_items(struct request *r, struct json_writer *w, const struct plan *plan,
     const struct pg_result *result, unsigned first, unsigned count)
 {
@@ -223,7 +239,8 @@ static bool write_body(struct request *r, struct buf *out, const struct plan *pl
 		break;
 	case SHAPE_LIST:
 	case SHAPE_PAGE:
-		good = write_items(r, &w, plan, result, first, count);
+		good = plan->steering.items < 0 ? write_items(r, &w, plan, result, first, count)
+						: write_ready_items(r, &w, plan, result, first, count);
 		break;
 	case SHAPE_RAW:
 		buf_str(out, pg_get(result, first, (unsigned)plan->raw_column));

@@ -12,7 +12,9 @@ enum { LINK_BYTES_MAX = 64 * 1024 * 1024, WAIT_TRIES = 120, WAIT_PAUSE_MS = 250 
 static enum err plan_make(
     struct link *l, const struct operation *op, const struct pg_statement *s, struct plan *out, struct buf *report)
 {
-	*out = (struct plan){ .statement = s, .steering = { -1, -1, -1, -1, -1, -1, -1, -1, -1 }, .raw_column = -1 };
+	*out = (struct plan){
+		.statement = s, .steering = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 }, .raw_column = -1
+	};
 	TRY(bind_compile(l, op, s, &out->binds, report));
 	if (s->shape != SHAPE_NONE && s->shape != SHAPE_RAW)
 		TRY(row_shape_compile(&l->arena, s, NULL, &out->shape, report));
@@ -31,6 +33,8 @@ static enum err plan_make(
 		{ STR("!pending"), offsetof(struct steering, pending) },
 		{ STR("!tags"), offsetof(struct steering, tags) },
 		{ STR("!purge"), offsetof(struct steering, purge) },
+		{ STR("!items"), offsetof(struct steering, items) },
+		{ STR("!more"), offsetof(struct steering, more) },
 	};
 	for (unsigned i = 0; i < s->column_count; i++) {
 		struct str name = s->columns[i].name;

@@ -173,6 +173,16 @@ static void check_bodiless(const struct operation *op, const struct pg_statement
 		buf_printf(report, "%.*s: gives a body, but %.*s documents none\n", STR_FMT(s->file), STR_FMT(op->id));
 }
 
+/* Items that the database has written itself cannot be compared with the schema here: the contract tests do it. */
+static void check_ready_items(const struct operation *op, const struct pg_statement *s, struct buf *report)
+{
+	unsigned visible = 0;
+	for (unsigned i = 0; i < s->column_count; i++) visible += !is_steering(s->columns[i].name);
+	if (s->shape != SHAPE_PAGE || visible || pg_statement_column(s, STR("!more")) < 0)
+		buf_printf(report, "%.*s: \"!items\" of %.*s wants shape page, \"!more\" and no column to be shown\n",
+		    STR_FMT(s->file), STR_FMT(op->id));
+}
+
 void check_columns(const struct operation *op, const struct pg_statement *s, struct buf *report)
 {
 	if (s->shape == SHAPE_NONE || s->shape == SHAPE_RAW) {
@@ -186,6 +196,10 @@ void check_columns(const struct operation *op, const struct pg_statement *s, str
 	const struct schema *schema = row_schema(op, s);
 	if (!schema) {
 		buf_printf(report, "%.*s: the answer of %.*s has no items\n", STR_FMT(s->file), STR_FMT(op->id));
+		return;
+	}
+	if (pg_statement_column(s, STR("!items")) >= 0) {
+		check_ready_items(op, s, report);
 		return;
 	}
 	for (unsigned i = 0; i < s->column_count; i++)
@@ -217,6 +231,9 @@ void check_shape(const struct operation *op, const struct pg_statement *s, struc
 	if (op->idempotency != IDEMPOTENCY_NONE && s->tx != TX_WRITE)
 		buf_printf(report, "%.*s: %.*s has x-idempotency but the statement only reads\n", STR_FMT(s->file),
 		    STR_FMT(op->id));
+	if (s->batch_max && s->shape == SHAPE_PAGE && pg_statement_column(s, STR("!items")) < 0)
+		buf_printf(report, "%.*s: a page that is a batch wants \"!items\": one row for each request\n",
+		    STR_FMT(s->file));
 	if (s->batch_max && op->rows != ROWS_ALL)
 		buf_printf(report, "%.*s: a batch mixes callers, so %.*s cannot have x-rows\n", STR_FMT(s->file),
 		    STR_FMT(op->id));

@@ -14,7 +14,8 @@
 
 enum {
 	RELAY_IDLE_MS = 200,
-	RELAY_GATHER_MS = 50, /* after a slice that was not full: a round costs two commits, however many events it carries */
+	RELAY_GATHER_MS =
+	    50, /* after a slice that was not full: a round costs two commits, however many events it carries */
 	RELAY_TROUBLE_MS = 1000,
 	RELAY_DEADLINE_MS = 10000,
 	RELAY_ARENA_BYTES_MAX = 8 * 1024 * 1024,

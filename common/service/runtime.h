@@ -45,6 +45,7 @@ struct bind {
 /* Columns whose alias starts with '!': index, or -1. */
 struct steering {
 	int problem, detail, etag, location, status, fingerprint, pending, tags, purge;
+	int items, more; /* a page whose one row has all items as JSON text, and 't' when more follow */
 };
 
 /* A statement made ready for an operation (or, with no operation, for flows and jobs). */

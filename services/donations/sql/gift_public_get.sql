@@ -1,8 +1,9 @@
 -- shape: one
 -- tx: read
+-- batch: 64
 -- One gift, by anyone who has its code.
-select g.public_code, g.campaign_id as "campaign.id", g.campaign_title as "campaign.title", g.amount_fen, nullif(g.refunded_fen, 0) as refunded_fen,
+select ord, g.public_code, g.campaign_id as "campaign.id", g.campaign_title as "campaign.title", g.amount_fen, nullif(g.refunded_fen, 0) as refunded_fen,
        coalesce(g.shown_name, '爱心人士') as donor_name, g.message, g.channel, g.paid_at,
        case when g.refunded_fen = 0 then 'PAID' when g.refunded_fen < g.amount_fen then 'PARTIALLY_REFUNDED' else 'REFUNDED' end as state
-from gift_public g
-where g.public_code = :path.public_code::text
+from input
+join gift_public g on g.public_code = :path.public_code::text

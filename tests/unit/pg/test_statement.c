@@ -69,7 +69,6 @@ static const struct bad_case bad_cases[] = {
 	{ "a", HEAD "-- batch: 9\nselect 1\n", "needs at least one :name" },
 	{ "a", HEAD "-- batch: 9\nselect :x\n", "needs a ::type: x" },
 	{ "a", HEAD "-- batch: 9\nselect :x::int[]\n", "cannot carry arrays: x" },
-	{ "a", "-- shape: page\n-- tx: read\n-- batch: 9\nselect :x::int\n", "a page cannot be a batch" },
 	{ "a", HEAD "select 1; select 2\n", "a.sql:3: more than one statement" },
 	{ "a", HEAD "select 1;;\n", "more than one statement" },
 	{ "a", HEAD "select 1", "no newline at the end" },
