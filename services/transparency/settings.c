@@ -1,0 +1,49 @@
+/* Settings of the transparency service: the log's name and its key. */
+#include "services/transparency/transparency.h"
+
+#include "common/core/config.h"
+#include "common/core/log.h"
+
+enum { KEY_FILE_BYTES_MAX = 16 * 1024 };
+
+/* Without a name of its own the log is called after the platform's address: "api.redcross.example/log". */
+static struct str origin_of(struct arena *boot)
+{
+	struct str url = config_need(boot, "YG_PUBLIC_URL");
+	for (size_t i = 0; i + 3 <= url.n; i++) {
+		if (!str_starts(str_from(url, i), STR("://"))) continue;
+		url = str_from(url, i + 3);
+		break;
+	}
+	if (str_ends(url, STR("/"))) url.n--;
+	return config_str(boot, "YG_LOG_ORIGIN", arena_printf(boot, "%.*s/log", STR_FMT(url)).p);
+}
+
+enum err transparency_start(struct service *s, struct arena *boot, void **context)
+{
+	struct transparency *t = ARENA_NEW(boot, struct transparency);
+	struct str pem;
+	struct key *key = NULL;
+	if (!t) return ERR_MEMORY;
+	TRY(config_read_file(boot, config_need(boot, "YG_LOG_KEY_FILE").p, KEY_FILE_BYTES_MAX, &pem));
+	enum err e = key_read_pem(pem, &key);
+	crypto_wipe((char *)(uintptr_t)pem.p, pem.n);
+	if (e != ERR_NONE || !key_is_private(key) || key_alg(key) != ALG_EDDSA) {
+		log_line(LOG_ERROR, "setting refused", "YG_LOG_KEY_FILE: not an Ed25519 private key in PEM");
+		return ERR_CONFIG;
+	}
+	if (note_key_init(&t->key, origin_of(boot), NOTE_ED25519, key) != ERR_NONE) {
+		log_line(LOG_ERROR, "setting refused", "YG_LOG_ORIGIN: not the name of a log");
+		return ERR_CONFIG;
+	}
+	TRY(note_key_write(boot, &t->key, &t->verifier_key));
+	t->waiting = service_gauge(s, "yg_log_waiting", "Leaves that wait for their place in the public log.");
+	t->merge_delay_ms = service_gauge(s, "yg_log_merge_delay_ms",
+	    "The longest that a leaf waits, or waited at the last checkpoint, from its event to its signature.");
+	t->refused = service_gauge(s, "yg_log_refused", "Events that came as leaves and are none: look at log_refused.");
+	t->size = service_gauge(s, "yg_log_size", "Leaves in the public log.");
+	t->disagreement = service_gauge(s, "yg_log_disagreement",
+	    "1 while the stored tree is not the signed one: nothing is signed until a person has looked.");
+	*context = t;
+	return ERR_NONE;
+}

@@ -1,0 +1,65 @@
+#ifndef SERVICES_TRANSPARENCY_TRANSPARENCY_H
+#define SERVICES_TRANSPARENCY_TRANSPARENCY_H
+
+#include "common/crypto/note.h"
+#include "common/crypto/tile.h"
+#include "common/service/service.h"
+
+/* A leaf is signed within this time of its event: what we promise, and an alert holds us to. */
+enum { MERGE_DELAY_MOST_S = 60 };
+
+/* What the flows of this service share: service_context(). */
+struct transparency {
+	struct note_key key;
+	struct str verifier_key;
+	int64_t *waiting, *merge_delay_ms, *refused, *size, *disagreement;
+};
+
+extern const struct service_def transparency;
+
+/* settings.c */
+MUST_USE enum err transparency_start(struct service *s, struct arena *boot, void **context);
+
+/* spans.c: the hashes that an append works on: of each level of tiles those from the beginning of its last tile on. */
+struct span {
+	uint64_t first;
+	unsigned count, cap;
+	unsigned char *bytes; /* count × SHA256_BYTES */
+};
+struct spans {
+	uint64_t size; /* leaves */
+	struct span level[TILE_LEVEL_MAX + 1];
+};
+/* Room for `more` leaves in a log of `size`, empty yet. Fails: ERR_MEMORY. */
+MUST_USE enum err spans_init(struct spans *s, struct arena *a, uint64_t size, unsigned more);
+/* The bytes of the partial tile of a level. False unless they are as many as `size` says. */
+bool spans_fill(struct spans *s, unsigned level, struct str hex);
+/* Adds a leaf, and the nodes that it completes. */
+void spans_append(struct spans *s, const struct merkle_hash *leaf);
+/* A merkle_reader. */
+enum err spans_read(void *spans, unsigned level, uint64_t index, struct merkle_hash *out);
+
+/* flow_append.c: job log_append */
+struct append_state {
+	bool full; /* more may wait */
+};
+enum next append_load(struct request *r);
+enum next append_sign(struct request *r);
+enum next append_watch(struct request *r);
+enum next append_show(struct request *r);
+enum next append_rest(struct request *r);
+enum next append_end(struct request *r);
+
+/* flow_tile.c */
+enum next tile_find(struct request *r);
+enum next tile_answer(struct request *r);
+
+/* flow_proof.c */
+enum next proof_load(struct request *r);
+enum next proof_answer(struct request *r);
+
+/* flow_log.c */
+enum next log_load(struct request *r);
+enum next log_answer(struct request *r);
+
+#endif
