@@ -28,6 +28,12 @@ bool spans_fill(struct spans *s, unsigned level, struct str hex)
 	return id_unhex(hex, at->bytes, (size_t)wanted * SHA256_BYTES);
 }
 
+static void fold(const struct span *at, unsigned from, unsigned count, struct merkle_hash *out)
+{
+	const unsigned char *bytes = at->bytes + (size_t)from * SHA256_BYTES;
+	tile_fold(str_span((const char *)bytes, (size_t)count * SHA256_BYTES), 0, count, out);
+}
+
 static void put(struct spans *s, unsigned level, const struct merkle_hash *hash)
 {
 	struct span *at = &s->level[level];
@@ -35,8 +41,7 @@ static void put(struct spans *s, unsigned level, const struct merkle_hash *hash)
 	CHECK(at->count < at->cap);
 	memcpy(at->bytes + (size_t)at->count++ * SHA256_BYTES, hash->bytes, SHA256_BYTES);
 	if (at->count % TILE_WIDTH || level == TILE_LEVEL_MAX) return;
-	struct str bytes = str_span((const char *)at->bytes, (size_t)at->count * SHA256_BYTES);
-	tile_fold(bytes, at->count - TILE_WIDTH, TILE_WIDTH, &above);
+	fold(at, at->count - TILE_WIDTH, TILE_WIDTH, &above);
 	put(s, level + 1, &above);
 }
 
@@ -54,7 +59,6 @@ enum err spans_read(void *spans, unsigned level, uint64_t index, struct merkle_h
 	const struct span *at = &s->level[level / TILE_HEIGHT];
 	uint64_t start = index << height;
 	if (start < at->first || start - at->first + width > at->count) return ERR_NOT_FOUND;
-	struct str bytes = str_span((const char *)at->bytes, (size_t)at->count * SHA256_BYTES);
-	tile_fold(bytes, (unsigned)(start - at->first), width, out);
+	fold(at, (unsigned)(start - at->first), width, out);
 	return ERR_NONE;
 }
