@@ -124,8 +124,8 @@ static void take(struct consumer *c)
 	struct pg_value values[2];
 	struct pg_call call = { statement(c, "inbox_take"), values };
 	for (unsigned i = 0; i < call.statement->param_count && i < ARRAY_LEN(values); i++)
-		values[i].text = str_eq(call.statement->params[i].name, STR("relay.stream")) ? c->name
-											   : buf_view(&c->entries);
+		values[i].text =
+		    str_eq(call.statement->params[i].name, STR("relay.stream")) ? c->name : buf_view(&c->entries);
 	int64_t deadline = loop_now_ms(c->service->loop) + CONSUMER_DEADLINE_MS;
 	if (pg_send(c->service->pool, PG_WRITE, &call, 1, deadline, taken, c) != ERR_NONE) trouble(c);
 }
@@ -252,8 +252,8 @@ static void consumer_add(struct service *s, const char *name)
 	    metrics_counter(s->metrics, "yg_consumer_taken_total", "Events taken from a stream.", &label, 1);
 	metrics_gauge_fn(s->metrics, "yg_consumer_gap",
 	    "1 while an event is missing in the stream: nothing is taken until it is back.", &label, 1, read_gap, c);
-	metrics_gauge_fn(s->metrics, "yg_consumer_position", "Position of the last event taken, as this process knows it.",
-	    &label, 1, read_position, c);
+	metrics_gauge_fn(s->metrics, "yg_consumer_position",
+	    "Position of the last event taken, as this process knows it.", &label, 1, read_position, c);
 	c->timer = timer_new(s->loop, round_start, c);
 	timer_start(c->timer, CONSUMER_IDLE_MS, 0);
 }

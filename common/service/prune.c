@@ -41,8 +41,7 @@ static enum next prune_again(struct request *r)
 static const struct step key_steps[] = { { "prune", prune_keys }, { "rest", prune_rest }, { "again", prune_again } };
 static const struct step event_steps[] = { { "prune", prune_events }, { "rest", prune_rest },
 	{ "again", prune_again } };
-static const struct step inbox_steps[] = { { "prune", prune_inbox }, { "rest", prune_rest },
-	{ "again", prune_again } };
+static const struct step inbox_steps[] = { { "prune", prune_inbox }, { "rest", prune_rest }, { "again", prune_again } };
 
 const struct flow prune_flows[PRUNE_JOBS] = {
 	{ "idempotency_prune", key_steps, ARRAY_LEN(key_steps), sizeof(struct prune_state) },

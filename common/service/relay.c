@@ -15,7 +15,8 @@
 
 enum {
 	RELAY_IDLE_MS = 200,
-	RELAY_GATHER_MS = 50, /* after a slice that was not full: a round costs two commits, however many events it carries */
+	RELAY_GATHER_MS =
+	    50, /* after a slice that was not full: a round costs two commits, however many events it carries */
 	RELAY_TROUBLE_MS = 1000,
 	RELAY_DEADLINE_MS = 10000,
 	RELAY_ARENA_BYTES_MAX = 8 * 1024 * 1024,
@@ -84,7 +85,8 @@ struct relay {
 	unsigned sent; /* events of this round */
 	unsigned idle_rounds;
 	bool stopping;
-	int64_t confirmed, stored; /* what all consumers have taken (-1: there are none), and what relay_state says of it */
+	int64_t confirmed,
+	    stored; /* what all consumers have taken (-1: there are none), and what relay_state says of it */
 	bool full; /* consumers are so far behind that the stream takes nothing */
 	int64_t oldest_s; /* age of the oldest event that waits */
 	uint64_t *published_total;
@@ -112,8 +114,7 @@ static enum err send_statements(struct relay *y, const struct statement_call *wa
 	struct pg_value *values = arena_array(&y->arena, 2 * (size_t)count, sizeof *values);
 	if (!values) return ERR_MEMORY;
 	for (unsigned i = 0; i < count; i++) {
-		const struct pg_statement *s =
-		    pg_statement_find(&y->service->link->statements, str_of(wanted[i].name));
+		const struct pg_statement *s = pg_statement_find(&y->service->link->statements, str_of(wanted[i].name));
 		CHECK(s != NULL && s->param_count <= 1);
 		values[i].text = arena_printf(&y->arena, "%lld", (long long)wanted[i].value);
 		calls[i] = (struct pg_call){ s, &values[i] };
@@ -161,7 +162,8 @@ static void entries_published(void *arg, enum err status, const struct redis_rep
 	    !str_to_i64(reply->items[1].text, &y->confirmed))
 		y->confirmed = -1;
 	bool agreed = end == y->highest, refused = !agreed && y->sent && y->stream_known && end == y->last;
-	if (refused && !y->full) log_line(LOG_WARN, "the stream is full", "consumers are at %lld", (long long)y->confirmed);
+	if (refused && !y->full)
+		log_line(LOG_WARN, "the stream is full", "consumers are at %lld", (long long)y->confirmed);
 	y->full = refused;
 	if (!agreed && end != y->last) log_line(LOG_INFO, "relay goes on", "after position %lld", (long long)end);
 	y->stream_known = true;

@@ -24,7 +24,8 @@ static bool signed_last(struct request *r, uint64_t size, struct checkpoint *out
 	struct note note;
 	if (!text.p) return false;
 	if (note_read(request_arena(r), text, &note) != ERR_NONE) return false;
-	if (note_check(&note, &t->key, NULL) != NOTE_SIGNED || checkpoint_read(note.text, out) != ERR_NONE) return false;
+	if (note_check(&note, &t->key, NULL) != NOTE_SIGNED || checkpoint_read(note.text, out) != ERR_NONE)
+		return false;
 	return str_eq(out->origin, t->key.name) && out->size == size;
 }
 
@@ -159,7 +160,8 @@ enum next append_watch(struct request *r)
 enum next append_show(struct request *r)
 {
 	struct transparency *t = request_context(r);
-	int64_t waiting_ms = request_column_i64(r, 0, "waiting_ms", 0), delay_ms = request_column_i64(r, 0, "delay_ms", 0);
+	int64_t waiting_ms = request_column_i64(r, 0, "waiting_ms", 0),
+		delay_ms = request_column_i64(r, 0, "delay_ms", 0);
 	*t->waiting = request_column_i64(r, 0, "waiting", 0);
 	*t->merge_delay_ms = waiting_ms > delay_ms ? waiting_ms : delay_ms;
 	*t->refused = request_column_i64(r, 0, "refused", 0);

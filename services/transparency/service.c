@@ -10,6 +10,13 @@ static const struct step log_append[] = {
 	{ "end", append_end },
 };
 
+static const struct step log_witness[] = {
+	{ "load", witness_load }, /* of one of them, in turn */
+	{ "ask", witness_ask },
+	{ "read", witness_read },
+	{ "saved", witness_saved },
+};
+
 static const struct step log_tile_get[] = {
 	{ "find", tile_find },
 	{ "answer", tile_answer },
@@ -27,6 +34,7 @@ static const struct step log_get[] = {
 
 static const struct flow flows[] = {
 	{ "log_append", log_append, ARRAY_LEN(log_append), sizeof(struct append_state) },
+	{ "log_witness", log_witness, ARRAY_LEN(log_witness), sizeof(struct witness_state) },
 	{ "log_tile_get", log_tile_get, ARRAY_LEN(log_tile_get), 0 },
 	{ "log_bundle_get", log_tile_get, ARRAY_LEN(log_tile_get), 0 },
 	{ "log_entries_get", log_tile_get, ARRAY_LEN(log_tile_get), 0 },
@@ -34,7 +42,7 @@ static const struct flow flows[] = {
 	{ "log_get", log_get, ARRAY_LEN(log_get), 0 },
 };
 
-static const struct job jobs[] = { { "log_append", 10 } };
+static const struct job jobs[] = { { "log_append", 10 }, { "log_witness", 1000 } };
 static const char *const consumes[] = { "donations", "transparency" };
 
 const struct service_def transparency = { .name = "transparency",

@@ -8,10 +8,21 @@
 /* A leaf is signed within this time of its event: what we promise, and an alert holds us to. */
 enum { MERGE_DELAY_MOST_S = 60 };
 
+/* Who is asked to cosign each checkpoint (C2SP tlog-witness), after having seen that it continues the one before. */
+enum { WITNESSES_MAX = 16 };
+struct witness {
+	struct note_key key;
+	struct str url;
+	int64_t seen; /* leaves of the log that it last cosigned, as it says itself; -1: see our table */
+};
+
 /* What the flows of this service share: service_context(). */
 struct transparency {
 	struct note_key key;
 	struct str verifier_key;
+	struct witness witnesses[WITNESSES_MAX];
+	unsigned witness_count, witness_next;
+	int64_t *witness_ahead;
 	int64_t *waiting, *merge_delay_ms, *refused, *size, *disagreement;
 };
 
@@ -39,6 +50,13 @@ void spans_append(struct spans *s, const struct merkle_hash *leaf);
 /* A merkle_reader. */
 enum err spans_read(void *spans, unsigned level, uint64_t index, struct merkle_hash *out);
 
+/* tiles.c: a merkle_reader over tiles of a query */
+struct tiles {
+	const struct json *list;
+	struct arena *a;
+};
+enum err tiles_read(void *tiles, unsigned level, uint64_t index, struct merkle_hash *out);
+
 /* flow_append.c: job log_append */
 struct append_state {
 	bool full; /* more may wait */
@@ -57,6 +75,17 @@ enum next tile_answer(struct request *r);
 /* flow_proof.c */
 enum next proof_load(struct request *r);
 enum next proof_answer(struct request *r);
+
+/* flow_witness.c: job log_witness */
+struct witness_state {
+	struct witness *witness;
+	struct str note;
+	int64_t size;
+};
+enum next witness_load(struct request *r);
+enum next witness_ask(struct request *r);
+enum next witness_read(struct request *r);
+enum next witness_saved(struct request *r);
 
 /* flow_log.c */
 enum next log_load(struct request *r);

@@ -23,10 +23,12 @@ static const char text[] =
     "maximum: 9 } },"
     " { name: id, in: path, required: true, schema: { type: string, maxLength: 50 } }]\n"
     "    post: { operationId: b_post, summary: s, security: [], responses: R }\n"
-    "  /t/{level}/{rest}:\n    parameters: [{ name: level, in: path, required: true, schema: { type: string, maxLength: 9 } },"
+    "  /t/{level}/{rest}:\n    parameters: [{ name: level, in: path, required: true, schema: { type: string, "
+    "maxLength: 9 } },"
     " { name: rest, in: path, required: true, schema: { type: string, maxLength: 50 } }]\n"
     "    get: { operationId: tile, summary: s, security: [], x-rest: true, responses: R }\n"
-    "  /t/entries/{rest}:\n    parameters: [{ name: rest, in: path, required: true, schema: { type: string, maxLength: 50 } }]\n"
+    "  /t/entries/{rest}:\n    parameters: [{ name: rest, in: path, required: true, schema: { type: string, maxLength: "
+    "50 } }]\n"
     "    get: { operationId: bundle, summary: s, security: [], x-rest: true, responses: R }\n"
     "  /t/entries/all:\n    get: { operationId: all, summary: s, security: [], responses: R }\n"
     "  /.well-known/jwks.json:\n    get: { operationId: jwks, summary: s, security: [], responses: R }\n"
@@ -279,7 +281,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(normal_form_of_paths),
 		cmocka_unit_test(finds_operations),
-		cmocka_unit_test(takes_the_rest), cmocka_unit_test(binds_and_defaults),
+		cmocka_unit_test(takes_the_rest),
+		cmocka_unit_test(binds_and_defaults),
 		cmocka_unit_test(says_each_violation),
 		cmocka_unit_test(reads_forms),
 	};

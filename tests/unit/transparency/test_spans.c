@@ -74,8 +74,8 @@ static void grow(uint64_t from, uint64_t size)
 static void grows_in_any_slices(void **state)
 {
 	(void)state;
-	static const uint64_t sizes[] = { 1, 2, 255, 256, 257, 300, 511, 512, 513, 1000, 3048, 5096, 20000, 65535, 65536,
-		65537, 66000, 70000 };
+	static const uint64_t sizes[] = { 1, 2, 255, 256, 257, 300, 511, 512, 513, 1000, 3048, 5096, 20000, 65535,
+		65536, 65537, 66000, 70000 };
 	uint64_t from = 0;
 	for (unsigned i = 0; i < ARRAY_LEN(sizes); i++) {
 		grow(from, sizes[i]);
