@@ -65,11 +65,12 @@ enum err transparency_start(struct service *s, struct arena *boot, void **contex
 	}
 	t->witness_ahead = service_gauge(s, "yg_transparency_witness_ahead",
 	    "1 when a witness has seen more leaves than the log has: it was taken back, or its name is used twice.");
-	t->waiting = service_gauge(s, "yg_transparency_leaves_waiting", "Leaves that wait for their place in the public log.");
+	t->waiting =
+	    service_gauge(s, "yg_transparency_leaves_waiting", "Leaves that wait for their place in the public log.");
 	t->merge_delay_ms = service_gauge(s, "yg_transparency_merge_delay_ms",
 	    "The longest that a leaf waits, or waited at the last checkpoint, from its event to its signature.");
-	t->refused =
-	    service_gauge(s, "yg_transparency_leaves_refused", "Events that came as leaves and are none: look at log_refused.");
+	t->refused = service_gauge(
+	    s, "yg_transparency_leaves_refused", "Events that came as leaves and are none: look at log_refused.");
 	t->size = service_gauge(s, "yg_transparency_log_size", "Leaves in the public log.");
 	t->disagreement = service_gauge(s, "yg_transparency_log_disagrees",
 	    "1 while the stored tree is not the signed one: nothing is signed until a person has looked.");
