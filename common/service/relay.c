@@ -126,6 +126,7 @@ static enum err send_statements(struct relay *y, const struct statement_call *wa
 static void marked(void *arg, const struct pg_outcome *o)
 {
 	struct relay *y = arg;
+	if (o->err == ERR_NONE) y->stored = y->confirmed;
 	int64_t pause_ms = y->sent < ENTRIES_MAX ? RELAY_GATHER_MS : 0;
 	round_end(y, o->err == ERR_NONE ? pause_ms : RELAY_TROUBLE_MS);
 }
@@ -137,7 +138,6 @@ static void mark(struct relay *y, int64_t end)
 	unsigned count = 0;
 	if (y->sent) calls[count++] = (struct statement_call){ "relay_published", end };
 	if (y->confirmed > y->stored) calls[count++] = (struct statement_call){ "relay_confirmed", y->confirmed };
-	y->stored = y->confirmed;
 	if (!count)
 		round_end(y, 0);
 	else if (send_statements(y, calls, count, marked) != ERR_NONE)

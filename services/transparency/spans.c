@@ -11,7 +11,7 @@ enum err spans_init(struct spans *s, struct arena *a, uint64_t size, unsigned mo
 	for (unsigned l = 0; l <= TILE_LEVEL_MAX; l++) {
 		struct span *at = &s->level[l];
 		at->first = size >> (TILE_HEIGHT * l) & ~(uint64_t)(TILE_WIDTH - 1);
-		at->cap = TILE_WIDTH + (more >> (TILE_HEIGHT * l)) + 1;
+		at->cap = TILE_WIDTH + 1 + (unsigned)((uint64_t)more >> (TILE_HEIGHT * l));
 		at->bytes = arena_alloc(a, (size_t)at->cap * SHA256_BYTES);
 		if (!at->bytes) return ERR_MEMORY;
 	}
