@@ -163,7 +163,7 @@ enum next append_show(struct request *r)
 	int64_t waiting_ms = request_column_i64(r, 0, "waiting_ms", 0),
 		delay_ms = request_column_i64(r, 0, "delay_ms", 0);
 	*t->waiting = request_column_i64(r, 0, "waiting", 0);
-	*t->merge_delay_ms = waiting_ms > delay_ms ? waiting_ms : delay_ms;
+	*t->merge_delay_s = ((waiting_ms > delay_ms ? waiting_ms : delay_ms) + 999) / 1000;
 	*t->refused = request_column_i64(r, 0, "refused", 0);
 	*t->size = request_column_i64(r, 0, "size", 0);
 	return NEXT_STEP;

@@ -67,7 +67,7 @@ enum err transparency_start(struct service *s, struct arena *boot, void **contex
 	    "1 when a witness has seen more leaves than the log has: it was taken back, or its name is used twice.");
 	t->waiting =
 	    service_gauge(s, "yg_transparency_leaves_waiting", "Leaves that wait for their place in the public log.");
-	t->merge_delay_ms = service_gauge(s, "yg_transparency_merge_delay_ms",
+	t->merge_delay_s = service_gauge(s, "yg_transparency_merge_delay_seconds",
 	    "The longest that a leaf waits, or waited at the last checkpoint, from its event to its signature.");
 	t->refused = service_gauge(
 	    s, "yg_transparency_leaves_refused", "Events that came as leaves and are none: look at log_refused.");

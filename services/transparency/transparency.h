@@ -23,7 +23,7 @@ struct transparency {
 	struct witness witnesses[WITNESSES_MAX];
 	unsigned witness_count, witness_next;
 	int64_t *witness_ahead;
-	int64_t *waiting, *merge_delay_ms, *refused, *size, *disagreement;
+	int64_t *waiting, *merge_delay_s, *refused, *size, *disagreement;
 };
 
 extern const struct service_def transparency;
