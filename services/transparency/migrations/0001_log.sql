@@ -70,7 +70,7 @@ create trigger log_leaf_kept before update or delete or truncate on log_leaf for
 create trigger log_node_kept before update or delete or truncate on log_node for each statement execute function log_is_append_only();
 create trigger log_checkpoint_kept before update or delete or truncate on log_checkpoint for each statement execute function log_is_append_only();
 
-create function log_leaf_fits() returns trigger language plpgsql set search_path from current as $$
+create function log_leaf_fits() returns trigger language plpgsql set search_path from current set enable_seqscan = off as $$
 begin
     if new.index is distinct from (select coalesce(max(index) + 1, 0) from log_leaf) then
         raise exception 'leaf % leaves a gap', new.index using errcode = 'restrict_violation';
@@ -111,7 +111,8 @@ exception when others then
 end $$;
 
 -- The effect of an event that is a leaf: it waits for its place. An event that comes again (under another position) is in the log already.
-create function leaf_arrives() returns trigger language plpgsql security definer set search_path from current as $$
+-- Its plans stay in the session while the tables grow from nothing, so they must not be those of an empty table (here and below).
+create function leaf_arrives() returns trigger language plpgsql security definer set search_path from current set enable_seqscan = off as $$
 declare fault text := leaf_fault(new.leaf, new.id);
 begin
     if fault is not null then
@@ -128,42 +129,43 @@ create trigger inbox_leaf after insert on inbox for each row when (new.leaf is n
 -- Appends the leaves that wait under these numbers, in this order, to a log of p_size, with the new nodes and the signed checkpoint:
 -- all or nothing. False when the log has grown meanwhile or a leaf has its place already: another process was first.
 create function log_append(p_size bigint, p_seqs json, p_nodes json, p_root bytea, p_note text) returns boolean
-language plpgsql security definer set search_path from current as $$
+language plpgsql security definer set search_path from current set enable_seqscan = off set plan_cache_mode = force_custom_plan as $$
 declare
     now_size bigint;
     wanted bigint := json_array_length(p_seqs);
+    seqs bigint[] := array(select s::bigint from json_array_elements_text(p_seqs) with ordinality w(s, nth) order by nth);
     added bigint;
     waited bigint;
 begin
     select size into now_size from log_state for update;
     if now_size <> p_size then return false; end if;
     select count(*), coalesce(max(extract(epoch from clock_timestamp() - occurred_at) * 1000), 0)::bigint into added, waited
-    from log_pending where seq in (select s::bigint from json_array_elements_text(p_seqs) s);
+    from log_pending where seq = any(seqs);
     if added <> wanted then return false; end if;
 
     insert into log_leaf (index, event, subject, leaf, hash, links)
     select p_size + w.nth - 1, p.event, p.subject, p.leaf, sha256('\x00'::bytea || p.leaf),
            (select array_agg(l::uuid) from json_array_elements_text(convert_from(p.leaf, 'UTF8')::json -> 'links') l)
-    from json_array_elements_text(p_seqs) with ordinality w(seq, nth) join log_pending p on p.seq = w.seq::bigint
+    from unnest(seqs) with ordinality w(seq, nth) join log_pending p on p.seq = w.seq
     order by w.nth;
 
     insert into log_balance (account, fen)
     select v ->> 'account', sum((v ->> 'fen')::bigint)
     from log_leaf l, json_array_elements(convert_from(l.leaf, 'UTF8')::json -> 'postings') v
-    where l.index >= p_size
+    where l.index >= p_size and l.index < p_size + wanted
     group by 1
     on conflict (account) do update set fen = log_balance.fen + excluded.fen;
 
     insert into log_node (level, index, hash)
     select (n ->> 'level')::smallint, (n ->> 'index')::bigint, decode(n ->> 'hash', 'hex') from json_array_elements(p_nodes) n;
     insert into log_checkpoint (size, root, note, delay_ms) values (p_size + wanted, p_root, p_note, waited);
-    delete from log_pending where seq in (select s::bigint from json_array_elements_text(p_seqs) s);
+    delete from log_pending where seq = any(seqs);
     update log_state set size = p_size + wanted;
     return true;
 end $$;
 
 -- Hashes [first, first + 256) of a level as far as a log of p_size leaves has them, side by side.
-create function log_tile(p_level int, p_tile bigint, p_size bigint) returns bytea language sql stable parallel safe set search_path from current as $$
+create function log_tile(p_level int, p_tile bigint, p_size bigint) returns bytea language sql stable parallel safe set search_path from current set enable_seqscan = off as $$
     select case when p_level = 0
            then (select string_agg(hash, null order by index) from log_leaf
                  where index >= p_tile * 256 and index < least(p_tile * 256 + 256, p_size))
