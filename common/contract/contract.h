@@ -46,6 +46,7 @@ struct operation {
 	struct str summary;
 	const struct parameter *parameters; /* those of the path first, in the order of the template */
 	unsigned parameter_count;
+	bool rest; /* x-rest: the path's last parameter takes all that is left, slashes included */
 	const struct schema *body; /* NULL: no body allowed */
 	struct str
 	    body_type; /* "application/json", "application/x-www-form-urlencoded"; absent: no body; "*": raw bytes, unparsed */

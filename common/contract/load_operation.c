@@ -65,7 +65,7 @@ static void load_operation(struct loader *l, const struct document *in, const st
 	static const char *const keys[] = { "operationId", "summary", "description", "tags", "parameters",
 		"requestBody", "responses", "security", "deprecated", "x-access", "x-rows", "x-lane", "x-idempotency",
 		"x-page", "x-cache", "x-purges", "x-rate-policy", "x-body-bytes-max", "x-event", "x-log", "x-if-match",
-		"x-priority", NULL };
+		"x-priority", "x-rest", NULL };
 	struct operation *op = &l->operations[l->operation_count];
 	load_check_keys(l, in, node, "operation", keys);
 	if (json_type(node) != JSON_OBJECT) return;
@@ -77,6 +77,10 @@ static void load_operation(struct loader *l, const struct document *in, const st
 		.node = node };
 	const struct json *summary = load_member(l, in, node, "summary", JSON_STRING, true);
 	if (summary) op->summary = json_string(summary);
+	const struct json *rest = load_member(l, in, node, "x-rest", JSON_BOOL, false);
+	op->rest = rest && json_bool(rest);
+	if (op->rest && !str_ends(op->path, STR("}")))
+		load_fault(l, in->root, rest, "x-rest is for a path that ends with a parameter");
 	load_id(l, in, op);
 	load_parameters(l, in, op, path_item);
 	load_body(l, in, op);

@@ -1,5 +1,5 @@
 /* Finding an operation: a trie by path segment. Literal segments are a sorted array per node, a parameter is one branch; a
- * literal is tried first and given up when nothing lies behind it. */
+ * literal is tried first and given up when nothing lies behind it. A last parameter that takes the rest (x-rest) is tried last. */
 #include "common/contract/route.h"
 
 #include "common/contract/uri.h"
@@ -29,6 +29,7 @@ struct route_node {
 	unsigned branch_count;
 	unsigned branch_cap;
 	struct route_node *parameter;
+	struct route_node *rest; /* of the last parameter of x-rest: no more segments */
 	const struct operation *operations[METHOD_COUNT];
 	bool is_path;
 	struct str allow;
@@ -104,7 +105,10 @@ enum err route_table_add(struct route_table *t, const struct operation *op)
 	int method = method_of(op->method);
 	CHECK(method >= 0);
 	while (str_cut(&rest, '/', &segment)) {
-		if (segment.n && segment.p[0] == '{') {
+		if (op->rest && !rest.p) {
+			if (!n->rest) n->rest = ARENA_NEW(t->boot, struct route_node);
+			n = n->rest;
+		} else if (segment.n && segment.p[0] == '{') {
 			if (!n->parameter) n->parameter = ARENA_NEW(t->boot, struct route_node);
 			n = n->parameter;
 		} else {
@@ -131,6 +135,7 @@ static enum err finish_node(struct arena *boot, struct route_node *n)
 	}
 	if (n->is_path && !(n->allow = arena_str(boot, str_span(allow, length))).p) return ERR_MEMORY;
 	for (unsigned i = 0; i < n->branch_count; i++) TRY(finish_node(boot, n->branches[i].node));
+	if (n->rest) TRY(finish_node(boot, n->rest));
 	return n->parameter ? finish_node(boot, n->parameter) : ERR_NONE;
 }
 
@@ -147,16 +152,20 @@ struct search {
 /* `rest` is what stands behind the slash of this node; absent at the end of the path. */
 static const struct route_node *search(const struct route_node *n, struct str rest, struct search *s)
 {
-	struct str segment;
+	struct str whole = rest, segment;
 	bool found;
 	if (!str_cut(&rest, '/', &segment)) return n->is_path ? n : NULL;
 	unsigned at = find_branch(n, segment, &found);
 	const struct route_node *hit = found ? search(n->branches[at].node, rest, s) : NULL;
-	if (hit || !n->parameter || segment.n == 0 || s->count == PATH_PARAMETERS_MAX) return hit;
-	s->values[s->count++] = segment;
-	hit = search(n->parameter, rest, s);
-	if (!hit) s->count--;
-	return hit;
+	if (hit || segment.n == 0 || s->count == PATH_PARAMETERS_MAX) return hit;
+	unsigned count = s->count++;
+	if (n->parameter) {
+		s->values[count] = segment;
+		if ((hit = search(n->parameter, rest, s))) return hit;
+	}
+	s->values[count] = whole;
+	s->count = n->rest ? count + 1 : count;
+	return n->rest;
 }
 
 enum err contract_route(

@@ -1,4 +1,4 @@
-/* Jobs that every service has: old idempotency keys and published events leave, a slice at a time until the backlog is gone. */
+/* Jobs that every service has: old idempotency keys, published events and events taken leave, a slice at a time until the backlog is gone. */
 #include "common/service/runtime.h"
 
 enum { PRUNE_EVERY_MS = 10 * 60 * 1000, SLICE_ROWS = 5000, SLICES_MAX = 400, PAUSE_MS = 100 };
@@ -15,6 +15,11 @@ static enum next prune_keys(struct request *r)
 static enum next prune_events(struct request *r)
 {
 	return request_query(r, "outbox_prune");
+}
+
+static enum next prune_inbox(struct request *r)
+{
+	return request_query(r, "inbox_prune");
 }
 
 /* A full slice: there may be more. The pause leaves the lane to requests. */
@@ -36,12 +41,15 @@ static enum next prune_again(struct request *r)
 static const struct step key_steps[] = { { "prune", prune_keys }, { "rest", prune_rest }, { "again", prune_again } };
 static const struct step event_steps[] = { { "prune", prune_events }, { "rest", prune_rest },
 	{ "again", prune_again } };
+static const struct step inbox_steps[] = { { "prune", prune_inbox }, { "rest", prune_rest }, { "again", prune_again } };
 
 const struct flow prune_flows[PRUNE_JOBS] = {
 	{ "idempotency_prune", key_steps, ARRAY_LEN(key_steps), sizeof(struct prune_state) },
 	{ "outbox_prune", event_steps, ARRAY_LEN(event_steps), sizeof(struct prune_state) },
+	{ "inbox_prune", inbox_steps, ARRAY_LEN(inbox_steps), sizeof(struct prune_state) },
 };
 const struct job prune_jobs[PRUNE_JOBS] = {
 	{ "idempotency_prune", PRUNE_EVERY_MS },
 	{ "outbox_prune", PRUNE_EVERY_MS },
+	{ "inbox_prune", PRUNE_EVERY_MS },
 };

@@ -313,10 +313,13 @@ void each_ended(struct each_slot *slot, bool failed);
 
 bool jobs_idle(const struct service *s);
 
+/* consumer.c: events of other services into our inbox */
+void consumers_start(struct service *s);
+
 /* prune.c: what every service forgets after a while */
 extern const struct flow prune_flows[];
 extern const struct job prune_jobs[];
-enum { PRUNE_JOBS = 2 };
+enum { PRUNE_JOBS = 3 };
 
 /* relay.c */
 int relay_main(struct service *s);

@@ -46,6 +46,9 @@ struct service_def {
 	unsigned job_count;
 	/** Reads settings and keys; the result is service_context(). Runs after configuration, before the link. */
 	enum err (*start)(struct service *s, struct arena *boot, void **context);
+	/** Services whose events come into our table `inbox`, each once and in order (consumer.c); needs YG_REDIS. */
+	const char *const *consumes;
+	unsigned consumes_count;
 };
 
 /** serve (default), relay, migrate, check (link only, then exit), operations (print the audit), statements (print the SQL). Returns the exit status. */

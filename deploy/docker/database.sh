@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs once in a new PostgreSQL container: a schema, an owner role and a login role per service. Passwords come from the environment.
 set -eu
-for service in identity donations; do
+for service in identity donations transparency; do
 	psql -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" -v service="$service" -v password="$YG_DB_PASSWORD" <<-'SQL'
 		select format('create role yg_%s_owner login password %L', :'service', :'password') \gexec
 		select format('create role yg_%s login password %L', :'service', :'password') \gexec

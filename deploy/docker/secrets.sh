@@ -4,10 +4,11 @@ set -eu
 folder=$1
 umask 077
 [ -e "$folder/identity.key" ] || openssl rand -hex 32 > "$folder/identity.key"
-for service in identity donations; do
+for service in identity donations transparency; do
 	[ -e "$folder/vault-$service" ] || printf 'current k1\nkey k1 %s\nindex %s\n' "$(openssl rand -base64 32)" "$(openssl rand -base64 32)" > "$folder/vault-$service"
 done
 [ -e "$folder/admin" ] || printf 'admin:%s\n' "$(openssl rand -hex 12)" > "$folder/admin"
+[ -e "$folder/log.key" ] || openssl genpkey -algorithm ed25519 -out "$folder/log.key"
 sh /deploy/certificate "$folder/tls" server localhost 127.0.0.1 ::1
 node "$2/keys.mjs" "$folder/standins"
 value() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" "$folder/standins/standins.json" | head -n 1; }

@@ -8,9 +8,9 @@ BIN=${YG_BIN:-$ROOT/build/release/bin}
 case $BIN in /*) ;; *) BIN=$ROOT/$BIN ;; esac
 DEMO=${YG_DEMO:-full}
 PGBIN=/usr/lib/postgresql/15/bin
-SERVICES="identity donations"
+SERVICES="identity donations transparency"
 # In the order of starting.
-PROCESSES="postgres redis wechat wechat_pay identity donations relay_identity relay_donations gateway"
+PROCESSES="postgres redis wechat wechat_pay identity donations transparency relay_identity relay_donations relay_transparency gateway"
 
 mkdir -p "$VAR/log" "$VAR/secrets" "$VAR/pid"
 chmod 700 "$VAR/secrets"
@@ -71,6 +71,8 @@ port_of() {
 		gateway) echo $((PORT + 10)) && return ;;
 		identity) echo $((PORT + 20)) && return ;;
 		donations) echo $((PORT + 30)) && return ;;
+		transparency) echo $((PORT + 40)) && return ;;
+		relay_transparency) echo $((PORT + 50)) && return ;;
 		esac
 	fi
 	case $1 in
@@ -83,6 +85,8 @@ port_of() {
 	wechat | wechat_control) echo $((PORT + 7)) ;; # it tells TLS from plain HTTP by the first byte
 	wechat_pay) echo $((PORT + 8)) ;;
 	wechat_pay_control) echo $((PORT + 9)) ;;
+	transparency) echo $((PORT + 10)) ;;
+	relay_transparency) echo $((PORT + 11)) ;;
 	esac
 }
 

@@ -120,4 +120,5 @@ static const struct job jobs[] = {
 	{ "gift_partitions_ensure", 6 * 3600 * 1000 },
 };
 
-const struct service_def donations = { "donations", flows, ARRAY_LEN(flows), jobs, ARRAY_LEN(jobs), donations_start };
+const struct service_def donations = { "donations", flows, ARRAY_LEN(flows), jobs, ARRAY_LEN(jobs), donations_start,
+	NULL, 0 };

@@ -133,7 +133,7 @@ describe('on the running platform', () => {
 	}
 
 	test('every process is scraped, and promtool takes its page', async () => {
-		assert.deepEqual(Object.keys(pages).sort(), ['donations', 'gateway', 'identity', 'relay_donations', 'relay_identity']);
+		assert.deepEqual(Object.keys(pages).sort(), ['donations', 'gateway', 'identity', 'relay_donations', 'relay_identity', 'relay_transparency', 'transparency']);
 		assert.deepEqual(scraped('relay_identity'), { job: 'relay', service: 'identity' });
 		for (const [process, page] of Object.entries(pages)) await promtool(['check', 'metrics'], page).catch((e) => assert.fail(`${process}: ${e.message}`));
 	});
@@ -162,7 +162,8 @@ describe('on the running platform', () => {
 
 	test('readiness of every process says what was looked at', async () => {
 		const wanted = { gateway: ['identity:keys', 'identity:revocations', 'redis:reachable', 'tls:certificates', 'upstreams:reachable'], identity: ['postgresql:connections'], donations: ['postgresql:connections'],
-			relay_identity: ['postgresql:connections', 'redis:connections'], relay_donations: ['postgresql:connections', 'redis:connections'] };
+			relay_identity: ['postgresql:connections', 'redis:connections'], relay_donations: ['postgresql:connections', 'redis:connections'],
+			transparency: ['postgresql:connections'], relay_transparency: ['postgresql:connections', 'redis:connections'] };
 		for (const [process, url] of Object.entries(platform.demo.metrics_urls)) {
 			const ready = await eventually(async () => { const r = await fetch(url.replace('/metrics', '/readyz')); const json = await r.json(); return json.status === 'pass' && { type: r.headers.get('content-type'), json }; });
 			assert.equal(ready.type, 'application/health+json');

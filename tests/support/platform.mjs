@@ -22,9 +22,9 @@ const listens = (port) => new Promise((done) => {
 });
 
 /** The first of `count` ports that nobody listens on, below those that the kernel gives to outgoing connections. */
-export async function freePort(count = 10) {
+export async function freePort(count = 20) {
 	for (;;) {
-		const first = 12000 + 10 * randomInt(2000);
+		const first = 12000 + 20 * randomInt(1000);
 		let taken = false;
 		for (let i = 0; i < count && !taken; i += 1) taken = await listens(first + i);
 		if (!taken) return first;
@@ -38,7 +38,7 @@ export class Platform {
 		platform.own = !dir;
 		platform.dir = dir ?? fs.mkdtempSync(path.join(os.tmpdir(), 'yg-test-'));
 		fs.chmodSync(platform.dir, 0o755); /* PostgreSQL runs as another user */
-		platform.port = port ?? await freePort(Number(env.YG_WORKERS ?? 1) > 1 ? 40 : 10); /* with workers, private ports lie further apart */
+		platform.port = port ?? await freePort(Number(env.YG_WORKERS ?? 1) > 1 ? 60 : 20); /* with workers, private ports lie further apart */
 		platform.env = { YG_RATE_POLICIES: path.join(ROOT, 'tests/support/policies.yaml'), ...process.env, ...env, YG_VAR: platform.dir, YG_PORT: String(platform.port), YG_DEMO: demo };
 		try {
 			await platform.command('start');

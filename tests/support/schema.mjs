@@ -57,7 +57,7 @@ export class Schemas {
 			const header = this.contracts.resolve(this.contracts.child(response, 'headers', name)).node;
 			if (header.required && answer.headers[name.toLowerCase()] === undefined) faults.push(`header ${name} is missing`);
 		}
-		const types = Object.keys(response.node.content ?? {});
+		const types = Object.keys(response.node.content ?? {}).map((type) => type.split(';')[0]);
 		const given = (answer.headers['content-type'] ?? '').split(';')[0].trim().toLowerCase();
 		if (types.length === 0) {
 			if (answer.raw.length) faults.push(`a body of ${answer.raw.length} bytes, none is documented`);

@@ -1,16 +1,20 @@
 -- shape: list
 -- tx: write
 -- Gives the next positions to committed events, in the order they were written. A stream that is ahead of us (a restored database)
--- takes only positions behind its end.
+-- takes only positions behind its end; `previous` is the position given before, whatever lies between.
 with fresh as (
     select seq, row_number() over (order by seq) as nth
     from (select seq from outbox where position is null order by seq limit 1000) o
+), before as (
+    select position, greatest(position, :relay.after::bigint) as base from relay_state
 ), moved as (
-    update relay_state set position = greatest(position, :relay.after::bigint) + (select count(*) from fresh)
+    update relay_state set position = before.base + (select count(*) from fresh)
+    from before
     where exists (select from fresh)
-    returning position - (select count(*) from fresh) as before
+    returning before.base, before.position as previous
 )
-update outbox set position = moved.before + fresh.nth
+update outbox set position = moved.base + fresh.nth,
+                  previous = case when fresh.nth = 1 then moved.previous else moved.base + fresh.nth - 1 end
 from fresh, moved
 where outbox.seq = fresh.seq
 returning outbox.position

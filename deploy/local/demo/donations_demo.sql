@@ -161,6 +161,7 @@ set constraints all immediate;
 drop table demo_plan, demo_campaign, demo_lot, demo_gift, demo_refund;
 drop function demo_dice, demo_code;
 alter table campaign enable trigger user;
+select count(campaign_tell(c)) from campaign c where state <> 'DRAFT';
 alter table gift enable trigger gift_guard;
 do $$
 begin

@@ -23,6 +23,14 @@ static const char text[] =
     "maximum: 9 } },"
     " { name: id, in: path, required: true, schema: { type: string, maxLength: 50 } }]\n"
     "    post: { operationId: b_post, summary: s, security: [], responses: R }\n"
+    "  /t/{level}/{rest}:\n    parameters: [{ name: level, in: path, required: true, schema: { type: string, "
+    "maxLength: 9 } },"
+    " { name: rest, in: path, required: true, schema: { type: string, maxLength: 50 } }]\n"
+    "    get: { operationId: tile, summary: s, security: [], x-rest: true, responses: R }\n"
+    "  /t/entries/{rest}:\n    parameters: [{ name: rest, in: path, required: true, schema: { type: string, maxLength: "
+    "50 } }]\n"
+    "    get: { operationId: bundle, summary: s, security: [], x-rest: true, responses: R }\n"
+    "  /t/entries/all:\n    get: { operationId: all, summary: s, security: [], responses: R }\n"
     "  /.well-known/jwks.json:\n    get: { operationId: jwks, summary: s, security: [], responses: R }\n"
     "  /v1/list:\n    get:\n      operationId: list\n      summary: s\n      security: []\n      responses: R\n"
     "      parameters:\n"
@@ -163,6 +171,25 @@ static struct str value_of(const struct operation *op, const struct str *values,
 	return values[i];
 }
 
+static void takes_the_rest(void **state)
+{
+	(void)state;
+	struct route r;
+	assert_route("GET", "/t/0/x001/234", "tile");
+	assert_route("GET", "/t/0/a", "tile");
+	assert_route("GET", "/t/entries/x001/234.p/7", "bundle");
+	assert_route("GET", "/t/entries/all", "all");
+	assert_route("GET", "/t/entries/all/x", "bundle");
+	assert_int_equal(contract_route(contract, &arena, STR("GET"), STR("/t/entries"), &r), ERR_NOT_FOUND);
+	assert_int_equal(contract_route(contract, &arena, STR("GET"), STR("/t/0/"), &r), ERR_NOT_FOUND);
+	assert_int_equal(contract_route(contract, &arena, STR("GET"), STR("/t/0/x001/234.p/7"), &r), ERR_NONE);
+	assert_int_equal(r.path_value_count, 2);
+	assert_true(str_eq(r.path_values[0], STR("0")) && str_eq(r.path_values[1], STR("x001/234.p/7")));
+	assert_int_equal(contract_route(contract, &arena, STR("GET"), STR("/t/entries/a/b"), &r), ERR_NONE);
+	assert_int_equal(r.path_value_count, 1);
+	assert_true(str_eq(r.path_values[0], STR("a/b")));
+}
+
 static void binds_and_defaults(void **state)
 {
 	(void)state;
@@ -254,6 +281,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(normal_form_of_paths),
 		cmocka_unit_test(finds_operations),
+		cmocka_unit_test(takes_the_rest),
 		cmocka_unit_test(binds_and_defaults),
 		cmocka_unit_test(says_each_violation),
 		cmocka_unit_test(reads_forms),

@@ -1,0 +1,105 @@
+// The public log's tables against whoever holds the service's role, or the owner's: what is written stays, and grows by one rule only.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { eventually } from '../support/eventually.mjs';
+import { Platform, ROOT } from '../support/platform.mjs';
+
+const run = promisify(execFile);
+let platform;
+const size = async () => Number((await platform.sql('select size from transparency.log_state'))[0][0]);
+
+/** Puts leaves into donations' outbox; they need not be of real gifts. */
+const write = (count) => platform.sql(`set search_path = donations;
+	select count(outbox_leaf('gift.paid', 'X', '{}', 'gift.received', 'T' || i, now(), json_build_object('amount_fen', i), null,
+		json_build_array(json_build_object('account', 'bank:wechat', 'fen', i), json_build_object('account', 'fund:0001', 'fen', -i)))) from generate_series(1, ${count}) i`);
+
+before(async () => {
+	platform = await Platform.start({ demo: 'small', port: process.env.YG_TEST_PORT && Number(process.env.YG_TEST_PORT) });
+	const start = await size();
+	await write(600);
+	await eventually(async () => await size() >= start + 600, 30000);
+});
+after(() => platform?.stop());
+
+async function as(role, text) {
+	const [host] = platform.demo.postgres.match(/host=\S+/);
+	return run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=${role}`, '-c', text]);
+}
+const refused = (role, text, why) => assert.rejects(as(role, text), (error) => why.test(error.stderr) || assert.fail(`${text}: ${error.stderr}`));
+
+test('the role cannot change, take away or add', async () => {
+	const column = { log_checkpoint: 'size', log_balance: 'fen', log_state: 'size', log_pending: 'subject', log_refused: 'reason', inbox: 'position', consumer_state: 'position' };
+	for (const table of ['log_leaf', 'log_node', 'log_checkpoint', 'log_balance', 'log_state', 'log_pending', 'log_refused', 'inbox', 'consumer_state']) {
+		const name = column[table] ?? 'index';
+		await refused('yg_transparency', `update ${table} set ${name} = ${name}`, /permission denied/);
+		await refused('yg_transparency', `truncate ${table}`, /permission denied/);
+		if (table !== 'inbox') await refused('yg_transparency', `delete from ${table}`, /permission denied/);
+	}
+	await refused('yg_transparency', "insert into log_leaf (index, event, subject, leaf, hash) values (0, gen_random_uuid(), 'x', 'x', 'x')", /permission denied/);
+	await refused('yg_transparency', "insert into log_checkpoint (size, root, note, delay_ms) values (9, 'x', 'x', 0)", /permission denied/);
+	await refused('yg_transparency', "insert into inbox (stream, position, id, type, subject, payload, occurred_at) values ('donations', 1, gen_random_uuid(), 'x', 'x', '{}', now())", /permission denied/);
+});
+
+test('the owner cannot either: append-only, gapless, hashed, growing', async () => {
+	const owner = 'yg_transparency_owner';
+	for (const table of ['log_leaf', 'log_node', 'log_checkpoint']) {
+		await refused(owner, `delete from ${table}`, /append-only/);
+		await refused(owner, `truncate ${table}`, /append-only/);
+	}
+	await refused(owner, "update log_leaf set subject = 'x' where index = 0", /append-only/);
+	await refused(owner, "update log_checkpoint set note = ''", /append-only/);
+	const n = await size();
+	const insert = (index, leaf = 'x', hashed = leaf) => `insert into log_leaf (index, event, subject, leaf, hash) values (${index}, '${randomUUID()}', 'x', '${leaf}', sha256('\\x00'::bytea || '${hashed}'))`;
+	await refused(owner, insert(n + 1), /leaves a gap/);
+	await refused(owner, insert(n - 1), /leaves a gap/);
+	await refused(owner, insert(n, 'x', 'y'), /another hash/);
+	for (const wrong of [n, n - 1, 0]) await refused(owner, `insert into log_checkpoint (size, root, note, delay_ms) values (${wrong}, 'x', 'x', 0)`, /no later one/);
+	await refused(owner, `insert into log_checkpoint (size, root, note, delay_ms) values (${n + 1}, 'x', 'x', 0)`, /not of all leaves/);
+	await refused(owner, `insert into log_leaf (index, event, subject, leaf, hash) select ${n}, event, subject, leaf, hash from log_leaf where index = 0`, /log_leaf_event/);
+});
+
+test('a writer who is late appends nothing', async () => {
+	const n = await size();
+	const { stdout } = await as('yg_transparency', `select log_append(${n - 1}, '[]', '[]', 'x', 'x'), log_append(${n}, '[999999999]', '[]', 'x', 'x')`);
+	assert.equal(stdout.trim(), 'f|f');
+	assert.equal(await size(), n);
+});
+
+test('a gap in a stream is noticed and nothing behind it is taken', async () => {
+	const take = (entries) => as('yg_transparency', `select reached, gap, taken from inbox_take('imagined', '${JSON.stringify(entries)}')`).then(({ stdout }) => stdout.trim());
+	const entry = (position, previous = position - 1) => ({ position: String(position), previous: String(previous), id: randomUUID(), type: 'a.b', subject: 's', payload: '{}', occurred_at: '2026-11-26 08:00:00+08' });
+	assert.equal(await take([entry(2)]), '0|t|0');
+	assert.equal(await take([entry(1), entry(2), entry(4)]), '2|t|2');
+	assert.equal(await take([entry(1), entry(2), entry(3), entry(4)]), '4|f|2');
+	assert.equal(await take([entry(9, 4), entry(10)]), '10|f|2', 'positions may jump when the chain says so');
+	assert.equal(await take([entry(9, 4), entry(10)]), '10|f|0', 'what was taken is passed over');
+	assert.equal((await platform.sql("select count(*) from transparency.inbox where stream = 'imagined'"))[0][0], '6');
+});
+
+test('what is no leaf is kept apart and does not stop the others', async () => {
+	const [[id]] = await platform.sql(`set search_path = donations; insert into outbox (type, subject, payload, leaf) values ('gift.paid', 'x', '{}', '{"v":2}') returning id`);
+	const n = await size();
+	await write(1);
+	await eventually(async () => await size() === n + 1, 20000);
+	await eventually(async () => (await platform.sql(`select reason from transparency.log_refused where event = '${id}'`)).length === 1, 5000);
+});
+
+test('old events leave the outbox only when the log has them', async () => {
+	const prune = fs.readFileSync(path.join(ROOT, 'common/service/sql/outbox_prune.sql'), 'utf8');
+	const left = async (confirmed) => (await platform.sql(`set search_path = donations; begin;
+		update outbox set occurred_at = now() - interval '8 days';
+		update relay_state set confirmed = ${confirmed}, published = position;
+		${prune};
+		select count(*) filter (where position <= 5), count(*) filter (where position > 5), count(*) filter (where leaf is not null) from outbox; rollback`)).at(-1).map(Number);
+	const [[all, leaves]] = (await platform.sql('select count(*) filter (where position > 5), count(*) filter (where leaf is not null) from donations.outbox')).map((row) => row.map(Number));
+	const some = await left('5');
+	assert.deepEqual([some[0], some[1]], [0, all], 'what is confirmed goes, the rest stays');
+	const none = await left('null');
+	assert.equal(none[2], leaves, 'without a consumer leaves stay');
+	assert.deepEqual((await left('position')).slice(0, 2), [0, 0]);
+});
