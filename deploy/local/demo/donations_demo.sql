@@ -141,7 +141,7 @@ select code, id, campaign_id, amount_fen, back_fen, paid_at, channel, (select ti
 from demo_gift where paid_at is not null order by paid_at;
 
 create table demo_refund as
-select g.*, (overlay(id::text placing 'f' from 36))::uuid as refund_id, least(paid_at + interval '1 day' * (1 + demo_dice('back' || i, 20)), now()) as back_at
+select g.*, (overlay(id::text placing 'b' from 20))::uuid as refund_id, least(paid_at + interval '1 day' * (1 + demo_dice('back' || i, 20)), now()) as back_at
 from demo_gift g where back_fen > 0;
 insert into refund (id, out_refund_no, out_trade_no, gift_id, amount_fen, reason, requested_by, bank_reference, created_at, next_check_at)
 select refund_id, 'R' || replace(refund_id::text, '-', ''), code, id, back_fen, '捐赠人误操作，申请退回', '00000000-0000-7000-8000-000000000000',
@@ -150,6 +150,8 @@ from demo_refund order by back_at;
 update refund r set state = 'SUCCESS', finished_at = d.back_at, provider_refund_id = case when d.channel = 'WECHAT_JSAPI' then '50000demo' || lpad(d.i::text, 12, '0') end
 from demo_refund d where d.refund_id = r.id;
 
+insert into fund (id, code, kind, name, organization, campaign_id) select id, id::text, 'APPEAL', title, organization, id from campaign where fund_of_campaign(id) is null;
+-- each entry posts itself to the ledger
 insert into money_entry (gift_id, campaign_id, refund_id, amount_fen, kind, occurred_at, recorded_at)
 select gift_id, campaign_id, refund_id, amount_fen, kind, at, at
 from (select id as gift_id, campaign_id, null::uuid as refund_id, amount_fen::bigint, 'PAYMENT' as kind, paid_at as at from demo_gift where paid_at is not null
@@ -165,7 +167,7 @@ select count(campaign_tell(c)) from campaign c where state <> 'DRAFT';
 alter table gift enable trigger gift_guard;
 do $$
 begin
-	if exists (select from donations.money_disagreement) then
+	if exists (select from donations.money_disagreement) or exists (select from donations.ledger_disagreement) then
 		raise exception 'the demo data does not balance';
 	end if;
 end $$;

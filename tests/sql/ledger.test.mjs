@@ -1,0 +1,90 @@
+// The ledger, as a psql session with the service's own role meets it: entries balance, floors hold, history stays.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { Platform } from '../support/platform.mjs';
+
+const run = promisify(execFile);
+let platform;
+before(async () => { platform = await Platform.start({ demo: 'small' }); });
+after(() => platform?.stop());
+
+/** psql as the service's role; what it printed. */
+async function role(text) {
+	const [host] = (platform.demo.postgres ?? '').match(/host=\S+/) ?? [''];
+	const { stdout } = await run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=yg_donations`, '-c', `set search_path = donations`, '-c', text]);
+	return stdout.trim();
+}
+const refused = (text, why) => assert.rejects(role(text), (error) => why.test(error.stderr) || assert.fail(`${text}: ${error.stderr}`));
+const id = (n) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
+const post = (n, postings, { kind = 'correction', reverses = null } = {}) => `select ledger_post('${id(n)}', '${kind}', '2026-01-05+08', '${JSON.stringify(postings.map(([account, fen]) => ({ account, fen })))}', 'a reason', ${reverses ? `'${id(reverses)}'` : 'null'})`;
+const hold = (n, fen, until = "now() + interval '1 hour'") => `select ledger_hold('${id(n)}', id, ${fen}, ${until}, 'a purpose') from fund where code = 'general'`;
+const agrees = async () => assert.deepEqual(await platform.sql('select * from donations.ledger_disagreement'), []);
+const IN = [['bank:transfer', 1000], ['fund:general', -1000]];
+
+test('gifts and refunds of the demo are entries, each fund says what its campaign says', async () => {
+	await agrees();
+	const [[differ]] = await platform.sql(`select count(*) from donations.campaign_money m join donations.fund f using (campaign_id)
+		where m.payment_fen - m.refund_fen <> -donations.account_balance('fund:' || f.code)`);
+	assert.equal(differ, '0');
+	const [[sum]] = await platform.sql('select sum(fen) from donations.posting');
+	assert.equal(sum, '0');
+});
+
+test('an entry is made once and sums to 0', async () => {
+	await platform.sql(`insert into donations.fund (code, kind, source, name, organization) values
+		('general', 'UNRESTRICTED', 'DONATION', 'general', '4412'), ('lottery', 'UNRESTRICTED', 'LOTTERY', 'lottery', '4412')`);
+	assert.equal(await role(post(1, IN)), 'created');
+	assert.equal(await role(post(1, IN)), 'exists');
+	assert.equal(await role(post(1, [['bank:transfer', 1], ['fund:general', -1]])), 'conflict');
+	await refused(post(2, [['bank:transfer', 10], ['fund:general', -11]]), /sum to 0/);
+	await refused(post(2, []), /sum to 0/);
+	await refused(post(2, [['bank:nowhere', 10], ['fund:general', -10]]), /no such account/);
+	await refused(post(2, IN, { kind: 'gift.received' }), /their own rows/);
+});
+
+test('a fund is not overdrawn, and what is held is left alone', async () => {
+	await refused(post(3, [['bank:transfer', -1001], ['fund:general', 1001]]), /overdrawn/);
+	assert.equal(await role(hold(20, 600)), 'created');
+	assert.equal(await role(hold(20, 600)), 'exists');
+	await refused(hold(21, 401), /can spend/);
+	await refused(post(3, [['bank:transfer', -401], ['fund:general', 401]]), /is held/);
+	assert.equal(await role(`begin; ${post(4, [['bank:transfer', -600], ['fund:general', 600]])}; select ledger_hold_post('${id(20)}', '${id(4)}'); commit`), 'created');
+	await refused(`select ledger_hold_void('${id(20)}', 'late')`, /not pending/);
+	assert.equal(await role(hold(22, 400, "now() - interval '1 second'")), 'created');
+	assert.equal(await role("select fund_available(id) from fund where code = 'general'"), '400', 'an expired hold holds nothing');
+	await agrees();
+});
+
+test('of two that spend the same money at once, one is refused', async () => {
+	const spend = (n) => role(`begin; ${post(n, [['bank:transfer', -300], ['fund:general', 300]])}; select pg_sleep(0.3); commit`).then(() => 1, () => 0);
+	const [a, b] = await Promise.all([spend(30), spend(31)]);
+	assert.equal(a + b, 1);
+	await agrees();
+});
+
+test('an entry is reversed once, a reversal never; classes of sources stay apart', async () => {
+	assert.equal(await role(post(40, IN)), 'created');
+	const back = IN.map(([account, fen]) => [account, -fen]);
+	await refused(post(41, [['bank:transfer', -1], ['fund:general', 1]], { reverses: 40 }), /signs turned/);
+	assert.equal(await role(post(41, back, { reverses: 40 })), 'created');
+	await refused(post(42, back, { reverses: 40 }), /entry_reversed_once/);
+	await refused(post(42, IN, { reverses: 41 }), /not reversed/);
+	await refused(post(43, [['fund:lottery', -10], ['fund:general', 10]]), /classes of sources/);
+});
+
+test('history cannot be rewritten', async () => {
+	for (const table of ['entry', 'posting', 'account', 'fund', 'hold', 'account_total']) {
+		await refused(`delete from ${table}`, /permission denied/);
+		await refused(`insert into ${table} default values`, /permission denied/);
+	}
+	for (const table of ['entry', 'posting']) await assert.rejects(platform.sql(`delete from donations.${table}`), /append-only/);
+	await agrees();
+});
+
+test('a gift and its refunds sum to 0', async () => {
+	const rows = await platform.sql(`select g.id from donations.gift g join donations.posting p on p.gift_id = g.id and p.account like 'fund:%'
+		where g.state = 'REFUNDED' group by g.id having sum(p.fen) <> 0`);
+	assert.deepEqual(rows, []);
+});
