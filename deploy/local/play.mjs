@@ -1,8 +1,14 @@
 // make demo: one gift from login to refund through the public API, each exchange printed.
+// Then the public log: the gift's proofs and the whole log are checked offline by yangguang-verify, before and after one byte is changed.
+import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { downloadLog } from '../../tests/support/public_log.mjs';
 
-const demo = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
+const [, , demoFile, verifier] = process.argv;
+const demo = JSON.parse(fs.readFileSync(demoFile, 'utf8'));
 const cut = (text) => (text.length > 900 ? `${text.slice(0, 900)} …` : text);
 
 async function exchange(title, method, url, { body, token, headers = {} } = {}) {
@@ -45,3 +51,42 @@ await until('the refund is done', async () => {
 });
 await exchange('the public page tells it', 'GET', `/v1/public/gifts/${gift.public_code}`);
 await exchange('and the totals', 'GET', '/v1/public/summary');
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'yangguang-log-'));
+function verify(title, expected, ...args) {
+	const { stdout, status } = spawnSync(verifier, [...args, '--key', log.verifier_key], { encoding: 'utf8' });
+	console.log(`\n── ${title}\n$ yangguang-verify ${args.join(' ')} --key …\n  ${stdout.trim()}`);
+	if (status !== expected) throw new Error(`${title}: ended with ${status}`);
+}
+const get = async (place) => {
+	const response = await fetch(demo.base_url + place);
+	const raw = Buffer.from(await response.arrayBuffer());
+	return { status: response.status, raw, text: raw.toString() };
+};
+await until('both events of the gift are in the log', async () => {
+	const seen = await get(`/v1/public/gifts/${gift.public_code}/proof`);
+	return seen.status === 200 && JSON.parse(seen.text).items.length === 2;
+});
+const log = await exchange('the public log: its key, its size, how late it is', 'GET', '/v1/public/log');
+const { items: proofs } = await exchange('proofs of both events of the gift', 'GET', `/v1/public/gifts/${gift.public_code}/proof`);
+for (const [i, proof] of proofs.entries()) {
+	const file = path.join(folder, `receipt-${i}.json`);
+	fs.writeFileSync(file, JSON.stringify(proof));
+	verify(`offline: is "${JSON.parse(proof.leaf).type}" in the log?`, 0, 'receipt', file);
+}
+const size = await downloadLog({ get }, folder);
+verify(`offline: all ${size} leaves, folded anew, against the signed root and every published balance`, 0, 'all', folder);
+const entries = path.join(folder, 'tile/entries', fs.existsSync(path.join(folder, 'tile/entries/000')) ? '000' : `000.p/${size}`);
+const bytes = fs.readFileSync(entries);
+bytes[bytes.indexOf('"fen":') + 6] ^= 1;
+fs.writeFileSync(entries, bytes);
+verify('one byte of one amount is changed', 1, 'all', folder);
+const balances = path.join(folder, 'balances.json');
+bytes[bytes.indexOf('"fen":') + 6] ^= 1;
+fs.writeFileSync(entries, bytes);
+const published = JSON.parse(fs.readFileSync(balances, 'utf8'));
+published.items[0].fen += 1;
+fs.writeFileSync(balances, JSON.stringify(published));
+verify('one published balance is raised by one fen', 1, 'all', folder);
+await exchange('the ledger checks itself, in public', 'GET', '/v1/public/ledger/check');
+fs.rmSync(folder, { recursive: true, force: true });

@@ -159,6 +159,12 @@ from (select id as gift_id, campaign_id, null::uuid as refund_id, amount_fen::bi
       select id, campaign_id, refund_id, -back_fen, 'REFUND', back_at from demo_refund) e
 order by at;
 
+-- and is an event, which is the leaf of the public log
+insert into outbox (type, subject, payload)
+select case kind when 'PAYMENT' then 'gift.paid' else 'gift.refunded' end, gift_id,
+       json_strip_nulls(json_build_object('gift_id', gift_id, 'campaign_id', campaign_id, 'refund_id', refund_id, 'amount_fen', abs(amount_fen)))
+from money_entry order by seq;
+
 set constraints all immediate;
 drop table demo_plan, demo_campaign, demo_lot, demo_gift, demo_refund;
 drop function demo_dice, demo_code;
