@@ -69,11 +69,15 @@ await until('both events of the gift are in the log', async () => {
 });
 const log = await exchange('the public log: its key, its size, how late it is', 'GET', '/v1/public/log');
 const { items: proofs } = await exchange('proofs of both events of the gift', 'GET', `/v1/public/gifts/${gift.public_code}/proof`);
+const { openings } = await exchange('the donor takes what opens the commitment to the name', 'GET', `/v1/me/gifts/${gift.id}`, { token: citizen.access_token });
 for (const [i, proof] of proofs.entries()) {
 	const file = path.join(folder, `receipt-${i}.json`);
-	fs.writeFileSync(file, JSON.stringify(proof));
+	fs.writeFileSync(file, JSON.stringify(i ? proof : { ...proof, openings }));
 	verify(`offline: is "${JSON.parse(proof.leaf).type}" in the log?`, 0, 'receipt', file);
 }
+const other = path.join(folder, 'receipt-other.json');
+fs.writeFileSync(other, JSON.stringify({ ...proofs[0], openings: { donor: { ...openings.donor, value: '张三' } } }));
+verify('somebody else claims the gift', 1, 'receipt', other);
 const size = await downloadLog({ get }, folder);
 verify(`offline: all ${size} leaves, folded anew, against the signed root and every published balance`, 0, 'all', folder);
 const entries = path.join(folder, 'tile/entries', fs.existsSync(path.join(folder, 'tile/entries/000')) ? '000' : `000.p/${size}`);

@@ -7,7 +7,7 @@
 #include "common/core/id.h"
 #include "services/donations/rules.h"
 
-enum { ORDER_TIMEOUT_MS = 4000, NONCE_BYTES = 32 };
+enum { ORDER_TIMEOUT_MS = 4000, NONCE_BYTES = 32, SALT_BYTES = 16 };
 
 static const char json_type_name[] = "application/json";
 
@@ -15,6 +15,24 @@ static struct str text_member(const struct json *body, const char *name)
 {
 	struct str s = json_get_str(body, name);
 	return s.n ? s : STR_NONE;
+}
+
+/* What the gift's leaf will say of the name: SHA-256(salt || name). The salt is the donor's, to show whom he wants. */
+static void commit_to(struct request *r, struct str name)
+{
+	unsigned char salt[SALT_BYTES], digest[SHA256_BYTES];
+	char salt_text[2 * SALT_BYTES + 1], text[2 * SHA256_BYTES + 1];
+	char *salted = arena_alloc(request_arena(r), SALT_BYTES + name.n);
+	if (!salted) return; /* the arena is full: the request fails at its query */
+	crypto_random(salt, sizeof salt);
+	memcpy(salted, salt, sizeof salt);
+	memcpy(salted + sizeof salt, name.p, name.n);
+	sha256(str_span(salted, sizeof salt + name.n), digest);
+	crypto_wipe(salted, sizeof salt + name.n);
+	id_hex(salt, sizeof salt, salt_text);
+	id_hex(digest, sizeof digest, text);
+	request_set(r, "flow.salt", arena_printf(request_arena(r), "\\x%.*s", 2 * SALT_BYTES, salt_text));
+	request_set(r, "flow.commitment", str_span(text, sizeof text - 1));
 }
 
 enum next give_check(struct request *r)
@@ -30,6 +48,7 @@ enum next give_check(struct request *r)
 	if (names.real_name.p) {
 		enum err e = request_seal(r, "flow.real_name", STR("donations.gift.real_name"), names.real_name);
 		if (e != ERR_NONE) return request_fail(r, e, NULL);
+		commit_to(r, names.real_name);
 	}
 	g->creating = true;
 	return NEXT_STEP;

@@ -88,3 +88,34 @@ test('a gift and its refunds sum to 0', async () => {
 		where g.state = 'REFUNDED' group by g.id having sum(p.fen) <> 0`);
 	assert.deepEqual(rows, []);
 });
+
+test('every entry is one leaf of the public log, with its own postings', async () => {
+	const sum = `select count(*) from donations.entry e where not exists (select from donations.entry_leaf l join donations.outbox o on o.id = l.event_id
+		where l.entry_id = e.id and (convert_from(o.leaf, 'UTF8')::json -> 'postings')::jsonb = (select jsonb_agg(jsonb_build_object('account', account, 'fen', fen) order by seq) from donations.posting where entry_id = e.id))`;
+	const before = await platform.sql('select count(*) from donations.entry_leaf');
+	assert.equal(await role(post(70, IN)), 'created');
+	assert.equal(await role(post(71, IN.map(([account, fen]) => [account, -fen]), { reverses: 70 })), 'created');
+	assert.equal(Number((await platform.sql('select count(*) from donations.entry_leaf'))[0][0]), Number(before[0][0]) + 2);
+	const [[type, link, known]] = await platform.sql(`select convert_from(o.leaf, 'UTF8')::json ->> 'type', convert_from(o.leaf, 'UTF8')::json -> 'links' ->> 0,
+		(select event_id from donations.entry_leaf where entry_id = '${id(70)}') from donations.entry_leaf l join donations.outbox o on o.id = l.event_id where l.entry_id = '${id(71)}'`);
+	assert.equal(type, 'correction.published');
+	assert.equal(link, known, 'the reversal leads to what it turns back');
+	assert.deepEqual(await platform.sql(sum), [['0']]);
+	const [[gift]] = await platform.sql("select id from donations.entry where kind = 'gift.received' limit 1");
+	await refused(`insert into outbox (type, subject, payload) values ('gift.paid', '${gift}', json_build_object('gift_id', '${gift}', 'amount_fen', 1))`, /entry_leaf_pkey/);
+	await refused(`insert into outbox (type, subject, payload) values ('gift.paid', 'x', json_build_object('gift_id', '${id(999)}', 'amount_fen', 1))`, /no such entry/);
+	await refused('delete from entry_leaf', /permission denied/);
+});
+
+test('a donor whose key is destroyed is found by nobody, and the commitment stays', async () => {
+	const [[gift, subject]] = await platform.sql("select id, donor from donations.gift where state = 'PAID' and disclosure = 'ANONYMOUS' limit 1");
+	await platform.sql(`insert into donations.person_key (key_id, subject, wrapped_key) values ('${id(500)}', '${subject}', '\\x00');
+		insert into donations.gift_commitment (gift_id, key_id, salt, commitment) values ('${gift}', '${id(500)}', decode(repeat('ab', 16), 'hex'), repeat('0f', 32))`);
+	await refused(`update gift_commitment set salt = null where gift_id = '${gift}'`, /permission denied/);
+	assert.equal(await role(`select count(*) from gift_commitment where gift_id = '${gift}'`), '0', 'not even the service sees a salt without its donor');
+	await assert.rejects(platform.sql(`update donations.gift_commitment set commitment = repeat('00', 32), salt = null where gift_id = '${gift}'`), /only the salt/);
+	await assert.rejects(platform.sql(`delete from donations.gift_commitment where gift_id = '${gift}'`), /only the salt/);
+	await platform.sql(`delete from donations.person_key where key_id = '${id(500)}'`);
+	assert.deepEqual(await platform.sql(`select salt is null, commitment from donations.gift_commitment where gift_id = '${gift}'`), [['t', '0f'.repeat(32)]]);
+	await agrees();
+});

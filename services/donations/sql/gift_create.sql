@@ -7,7 +7,7 @@ with asked as materialized (
     select ord, :new.id::uuid as id, :new.public_code::text as code, :identity.subject::uuid as donor,
            :body.campaign_id::uuid as campaign_id, :body.amount_fen::bigint as amount_fen,
            coalesce(:body.channel::text, 'WECHAT_JSAPI') as channel, coalesce(:body.disclosure::text, 'ANONYMOUS') as disclosure,
-           :flow.shown_name::text as shown_name, :body.message::text as message, :flow.real_name::bytea as real_name,
+           :flow.shown_name::text as shown_name, :body.message::text as message, :flow.real_name::bytea as real_name, :flow.salt::bytea as salt, :flow.commitment::text as commitment,
            :pii.key_id::uuid as key_id, :pii.wrapped_key::bytea as wrapped_key,
            :idempotency.id::uuid as claim, :idempotency.fingerprint::uuid as fingerprint
     from input
@@ -40,6 +40,9 @@ with asked as materialized (
 ), sealed as (
     insert into person_key (key_id, subject, wrapped_key)
     select key_id, donor, wrapped_key from made where key_id is not null
+), committed as (
+    insert into gift_commitment (gift_id, key_id, salt, commitment)
+    select id, key_id, salt, commitment from made where key_id is not null
 ), given as (
     insert into gift (id, public_code, campaign_id, donor, amount_fen, channel, disclosure, shown_name, message, real_name, key_id)
     select id, code, campaign_id, donor, amount_fen, channel, disclosure, shown_name, message, real_name, key_id from made

@@ -1,0 +1,8 @@
+-- shape: page
+-- tx: read
+-- Every account with what its postings sum to.
+select name as account, account_balance(name) as fen, name as "page.name"
+from account
+where name > coalesce(:page.name::text, '')
+order by name
+limit :page.limit::bigint
