@@ -21,7 +21,8 @@ export default async function* report(source) {
 			const cause = failure?.cause ?? failure;
 			const own = failure && failure.failureType !== 'subtestsFailed';
 			const skipped = data.skip !== undefined || data.todo !== undefined;
-			if (!skipped && (!isParent || own)) tap.result([...words.slice(0, data.nesting), data.name].join(' > '), failure && (cause?.stack ?? inspect(cause)));
+			if (skipped) tap.skip([...words.slice(0, data.nesting), data.name].join(' > '), data.skip ?? data.todo);
+			else if (!isParent || own) tap.result([...words.slice(0, data.nesting), data.name].join(' > '), failure && (cause?.stack ?? inspect(cause)));
 		}
 		if (type === 'test:stderr' || type === 'test:stdout') out += data.message.replace(/^/gm, '# ').replace(/# $/, '');
 		if (out) yield out;
