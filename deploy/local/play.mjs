@@ -1,4 +1,4 @@
-// make demo: one gift from login to refund through the public API, each exchange printed.
+// make demo: one gift from login to refund, and what gifts were used for, through the public API, each exchange printed.
 // Then the public log: the gift's proofs and the whole log are checked offline by yangguang-verify, before and after one byte is changed.
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -52,6 +52,23 @@ await until('the refund is done', async () => {
 await exchange('the public page tells it', 'GET', `/v1/public/gifts/${gift.public_code}`);
 await exchange('and the totals', 'GET', '/v1/public/summary');
 
+const login = async (username) => {
+	const { password } = demo.staff.find((one) => one.username === username);
+	const answer = await fetch(`${demo.base_url}/v1/auth/staff`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ username, password }) });
+	return (await answer.json()).access_token;
+};
+const [author, auditor] = [await login('campaigns'), await login('auditor')];
+const keyed = () => ({ 'Idempotency-Key': `"${randomUUID()}"` });
+const fund = await exchange('what the campaign has, and may still spend', 'GET', `/v1/public/funds/${campaign.id}`);
+const use = await exchange('somebody drafts what it is used for', 'POST', '/v1/disbursements', { token: author, headers: keyed(),
+	body: { fund: campaign.id, amount_fen: Math.min(Math.floor(fund.available_fen / 2), 3500000), purpose: '住院伤员医疗救助', payee_kind: 'CASE', payee: '怀集县·个案 A-17' } });
+const once = await exchange('the accountant approves', 'POST', `/v1/disbursements/${use.id}/approvals`, { token: staff.access_token, headers: keyed() });
+if (once.state === 'DRAFT') await exchange('above 30,000 yuan the auditor has to agree too', 'POST', `/v1/disbursements/${use.id}/approvals`, { token: auditor, headers: keyed() });
+await exchange('it is paid, and the rule names the gifts that paid for it', 'POST', `/v1/disbursements/${use.id}/payments`, { token: staff.access_token, headers: keyed(),
+	body: { bank_reference: 'ICBC-20261126-7' } });
+const { items: [share] } = await exchange('anyone sees which gifts', 'GET', `/v1/public/disbursements/${use.number}/gifts?limit=3`);
+await exchange('and each gift tells what it paid for', 'GET', `/v1/public/gifts/${share.public_code}`);
+
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'yangguang-log-'));
 function verify(title, expected, ...args) {
 	const { stdout, status } = spawnSync(verifier, [...args, '--key', log.verifier_key], { encoding: 'utf8' });
@@ -67,6 +84,7 @@ await until('both events of the gift are in the log', async () => {
 	const seen = await get(`/v1/public/gifts/${gift.public_code}/proof`);
 	return seen.status === 200 && JSON.parse(seen.text).items.length === 2;
 });
+await until('the rest is in the log', async () => JSON.parse((await get('/v1/public/log')).text).waiting === 0);
 const log = await exchange('the public log: its key, its size, how late it is', 'GET', '/v1/public/log');
 const { items: proofs } = await exchange('proofs of both events of the gift', 'GET', `/v1/public/gifts/${gift.public_code}/proof`);
 const { openings } = await exchange('the donor takes what opens the commitment to the name', 'GET', `/v1/me/gifts/${gift.id}`, { token: citizen.access_token });

@@ -213,6 +213,10 @@ begin
 	if d.created_by = p_by then
 		perform refuse('disbursement_own', 'the author does not pay');
 	end if;
+	p_paid_at := coalesce(p_paid_at, now());
+	if p_paid_at > now() + interval '5 minutes' or p_paid_at < date_trunc('day', d.created_at, 'Asia/Shanghai') then
+		perform refuse('disbursement_paid_at', 'paid before it was drafted, or not yet');
+	end if;
 	select * into v_fund from fund where id = d.fund_id;
 	if ledger_post(p_id, 'disbursement', p_paid_at, json_build_array(json_build_object('account', 'fund:' || v_fund.code, 'fen', d.amount_fen),
 		json_build_object('account', 'bank:transfer', 'fen', -d.amount_fen)), d.number, null) <> 'created' then

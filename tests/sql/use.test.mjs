@@ -1,0 +1,67 @@
+// What a psql session with the service's own role cannot do to disbursements and uses.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { Platform } from '../support/platform.mjs';
+
+const run = promisify(execFile);
+const id = (n) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
+const STAFF = "set yg.kind = 'staff'; set yg.organization = '4412'";
+let platform;
+let fund;
+
+before(async () => {
+	platform = await Platform.start({ demo: 'small' });
+	[[fund]] = await platform.sql("select f.code from donations.fund f join donations.campaign c on c.id = f.campaign_id where donations.fund_available(f.id) > 100000 and c.cost_cap_fen is not null order by f.code limit 1");
+});
+after(() => platform?.stop());
+
+async function role(text) {
+	const [host] = (platform.demo.postgres ?? '').match(/host=\S+/) ?? [''];
+	const { stdout } = await run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=yg_donations`, '-c', 'set search_path = donations', '-c', STAFF, '-c', text]);
+	return stdout.trim();
+}
+const refused = (text, why) => assert.rejects(role(text), (error) => why.test(error.stderr) || assert.fail(`${text}: ${error.stderr}`));
+const draft = (n, fen, kind = 'BRANCH') => role(`select state from disbursement_create('${id(n)}', '${fund}', ${fen}, 'p', '${kind}', 'x', null, null, false, '${id(1)}')`);
+const approve = (n, by) => `select state from disbursement_approve('${id(n)}', '${id(by)}')`;
+const pay = (n, by) => `select state from disbursement_pay('${id(n)}', '${id(by)}', 'b', null)`;
+
+test('nobody pays what was not approved, or his own', async () => {
+	assert.equal(await draft(10, 1000), 'DRAFT');
+	await refused(pay(10, 2), /DRAFT/);
+	await refused(approve(10, 1), /author/);
+	assert.equal(await role(approve(10, 2)), 'APPROVED');
+	await refused(pay(10, 1), /author/);
+	assert.equal(await role(pay(10, 2)), 'PAID');
+	await refused(pay(10, 2), /PAID/);
+});
+
+test('another unit sees nothing of it', async () => {
+	assert.equal(await draft(11, 1000), 'DRAFT');
+	await refused(`set yg.organization = '4499'; ${approve(11, 2)}`, /no such disbursement/);
+	assert.equal(await role(`set yg.organization = '4499'; select count(*) from disbursement where id = '${id(11)}'`), '0');
+});
+
+test('costs stay below the filed cap', async () => {
+	const [[cap, free]] = await platform.sql(`select c.cost_cap_fen, donations.fund_available(f.id) from donations.fund f join donations.campaign c on c.id = f.campaign_id where f.code = '${fund}'`);
+	const most = Math.min(Number(cap), 3_000_000);
+	await platform.sql(`alter table donations.campaign disable trigger user; update donations.campaign set cost_cap_fen = ${Math.min(most, 500)} where id::text = '${fund}'; alter table donations.campaign enable trigger user`);
+	assert.ok(Number(free) > 2000);
+	assert.equal(await draft(12, 400, 'COST'), 'DRAFT');
+	assert.equal(await role(approve(12, 2)), 'APPROVED');
+	assert.equal(await draft(13, 101, 'COST'), 'DRAFT');
+	await refused(approve(13, 2), /cost cap/);
+});
+
+test('the tables themselves are closed', async () => {
+	for (const table of ['disbursement', 'disbursement_approval', 'gift_use', 'approval_rule']) {
+		await refused(`delete from ${table}`, /permission denied/);
+		await refused(`insert into ${table} default values`, /permission denied/);
+	}
+	await refused("update disbursement set state = 'PAID'", /permission denied/);
+	await refused('update gift_public set spent_fen = 0', /permission denied/);
+	await assert.rejects(platform.sql(`delete from donations.disbursement`), /append-only/);
+	await assert.rejects(platform.sql(`update donations.gift_public set spent_fen = spent_fen + 1 where public_code = (select public_code from donations.gift_public where amount_fen > spent_fen + refunded_fen limit 1)`), /uses of gift/);
+	await assert.rejects(platform.sql(`insert into donations.gift_use (disbursement_id, public_code, amount_fen, used_at) select '${id(10)}', public_code, 1, now() from donations.gift_public where spent_fen = 0 limit 1`), /uses of gift/);
+});
