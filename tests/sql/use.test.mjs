@@ -54,6 +54,16 @@ test('costs stay below the filed cap', async () => {
 	await refused(approve(13, 2), /cost cap/);
 });
 
+test('no cap filed, no costs; somebody in need is not named', async () => {
+	await platform.sql("insert into donations.fund (code, kind, source, name, organization) values ('plain', 'UNRESTRICTED', 'DONATION', 'plain', '4412')");
+	assert.equal(await role(`select ledger_post('${id(90)}', 'correction', now(), '[{"account":"bank:transfer","fen":1000},{"account":"fund:plain","fen":-1000}]', 'opening balance', null)`), 'created');
+	assert.equal(await role(`select state from disbursement_create('${id(14)}', 'plain', 1, 'p', 'COST', 'x', null, null, false, '${id(1)}')`), 'DRAFT');
+	await refused(approve(14, 2), /no cap of costs/);
+	const named = (n, payee) => role(`select state from disbursement_create('${id(n)}', '${fund}', 100, 'p', 'CASE', '${payee}', null, null, false, '${id(1)}')`);
+	await assert.rejects(named(15, '张三'), (error) => /disbursement_case_anonymous/.test(error.stderr));
+	assert.equal(await named(16, '怀集县·个案 A-17'), 'DRAFT');
+});
+
 test('the tables themselves are closed', async () => {
 	for (const table of ['disbursement', 'disbursement_approval', 'gift_use', 'approval_rule']) {
 		await refused(`delete from ${table}`, /permission denied/);

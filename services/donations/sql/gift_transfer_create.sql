@@ -5,9 +5,10 @@ with judged as (
     select g.id, g.public_code, g.campaign_id, g.amount_fen, g.paid_at,
            case when g.channel <> 'BANK_TRANSFER' then 'gift-not-by-transfer'
                 when g.amount_fen <> :body.amount_fen::bigint then 'transfer-amount-differs'
-                when :body.received_at::timestamptz < g.created_at - interval '1 day' then 'transfer-before-gift'
+                when :body.received_at::timestamptz < g.created_at - interval '1 day'
+                     or (:body.received_at::timestamptz at time zone 'Asia/Shanghai')::date < c.starts_on then 'transfer-before-gift'
                 when :body.received_at::timestamptz > now() + interval '5 minutes' then 'transfer-in-future' end as problem
-    from gift g
+    from gift g left join campaign c on c.id = g.campaign_id
     where g.id = :path.id::uuid
 ), settled as materialized (
     select payment_settle(public_code, 'bank:' || :body.bank_reference::text, amount_fen, :body.received_at::timestamptz) as outcome
