@@ -99,7 +99,7 @@ test('a login carries one unit, and never scopes of a unit below it', async () =
 	assert.equal(top.scope, 'gift:read staff:read');
 	const county = claims(await signIn(username, 200, { organization: '4412/441202' }));
 	assert.equal(county.org, '4412/441202');
-	assert.equal(county.scope, 'gift:read gift:refund gift:settle staff:read');
+	assert.equal(county.scope, 'disbursement:approve disbursement:pay gift:read gift:refund gift:settle staff:read');
 });
 
 test('a county sees and manages its own staff only', async () => {

@@ -5,5 +5,5 @@ insert into scope (name, meaning, for_partners) values
 	('disbursement:pay', 'record that an approved disbursement was paid, or came back', false);
 insert into role_scope (role, scope) values
 	('campaign_manager', 'disbursement:write'), ('admin', 'disbursement:write'),
-	('admin', 'disbursement:approve'), ('finance', 'disbursement:approve'), ('auditor', 'disbursement:approve'),
+	('admin', 'disbursement:approve'), ('finance', 'disbursement:approve'), -- not the auditor: who checks does not decide
 	('finance', 'disbursement:pay');
