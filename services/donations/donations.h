@@ -109,5 +109,14 @@ enum next watch_show(struct request *r);
 /* flow_mine.c: my_gift_get */
 enum next mine_load(struct request *r);
 enum next mine_answer(struct request *r);
+/** Opens the sealed name in `column` of the row under its column "wrapped_key"; absent when there is none, or its key was destroyed. */
+MUST_USE enum err mine_open(struct request *r, const char *column, struct str context, struct str *name);
+
+/* flow_inkind.c: inkind_gift_count, inkind_representative_get */
+enum next inkind_seal(struct request *r);
+enum next inkind_count(struct request *r);
+enum next inkind_counted(struct request *r);
+enum next inkind_load(struct request *r);
+enum next inkind_show(struct request *r);
 
 #endif

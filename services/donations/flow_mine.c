@@ -1,4 +1,5 @@
-/* One of the caller's own gifts: the only place where a donor's real name is opened, for that donor. */
+/* One of the caller's own gifts: the only place where a donor's real name is opened, for that donor. (flow_inkind.c opens those of
+ * who counted goods on a donor's behalf.) */
 #include "services/donations/donations.h"
 
 #include "common/core/id.h"
@@ -17,16 +18,16 @@ static struct str from_bytea(struct arena *a, struct str text)
 	return bytes && id_unhex(str_from(text, 2), bytes, n) ? str_span(bytes, n) : STR_NONE;
 }
 
-static enum err open_name(struct request *r, struct str *name)
+enum err mine_open(struct request *r, const char *column, struct str context, struct str *name)
 {
 	struct arena *a = request_arena(r);
 	unsigned char key[AES_KEY_BYTES];
-	struct str sealed = from_bytea(a, request_column(r, 0, "real_name"));
+	struct str sealed = from_bytea(a, request_column(r, 0, column));
 	struct str wrapped = from_bytea(a, request_column(r, 0, "wrapped_key"));
 	*name = STR_NONE;
 	if (!sealed.p || !wrapped.p) return ERR_NONE; /* none given, or its key was destroyed */
 	TRY(vault_unwrap(service_vault(request_service(r)), wrapped, key));
-	enum err e = field_open(a, key, STR("donations.gift.real_name"), sealed, name);
+	enum err e = field_open(a, key, context, sealed, name);
 	crypto_wipe(key, sizeof key);
 	return e;
 }
@@ -55,7 +56,7 @@ enum next mine_answer(struct request *r)
 {
 	struct str name;
 	if (request_rows(r) == 0) return request_fail(r, ERR_NOT_FOUND, NULL);
-	enum err e = open_name(r, &name);
+	enum err e = mine_open(r, "real_name", STR("donations.gift.real_name"), &name);
 	if (e != ERR_NONE) return request_fail(r, e, NULL);
 	struct json_writer *w = request_writer(r);
 	json_begin_object(w);

@@ -45,6 +45,17 @@ static const struct step my_gift_get[] = {
 	{ "answer", mine_answer },
 };
 
+static const struct step inkind_gift_count[] = {
+	{ "seal name", inkind_seal },
+	{ "count", inkind_count },
+	{ "answer", inkind_counted },
+};
+
+static const struct step inkind_representative_get[] = {
+	{ "load", inkind_load },
+	{ "answer", inkind_show },
+};
+
 /* A slice of orders a run; a second's sleep inside the run when none is due. */
 static const struct step order_follow[] = {
 	{ "take", follow_take }, { "taken", follow_taken }, /* order_ask for each */
@@ -101,6 +112,8 @@ static const struct flow flows[] = {
 	FLOW(gift_payment_create, sizeof(struct give_state)),
 	FLOW(payment_notification_create, 0),
 	FLOW(my_gift_get, 0),
+	FLOW(inkind_gift_count, 0),
+	FLOW(inkind_representative_get, 0),
 	FLOW(order_follow, 0),
 	FLOW(refund_follow, 0),
 	FLOW(money_watch, 0),
