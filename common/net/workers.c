@@ -67,6 +67,8 @@ static void reap(struct workers *w)
 	int how;
 	for (pid_t pid; (pid = waitpid(-1, &how, WNOHANG)) > 0;) {
 		int status = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
+		/* told to end before it had its handlers: it held nothing yet */
+		if (w->stopping && WIFSIGNALED(how) && WTERMSIG(how) == SIGTERM) status = 0;
 		if (w->hooks->other_child && w->hooks->other_child(pid, status)) continue;
 		for (unsigned i = 0; i < w->count; i++) {
 			if (w->items[i].pid != pid) continue;
