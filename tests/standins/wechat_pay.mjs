@@ -65,7 +65,7 @@ export class WechatPay {
 		const url = new URL(request.url, 'https://api.mch.weixin.qq.com');
 		const [endpoint, , pattern, run] = ROUTES.find(([, method, path]) => method === request.method && path.test(url.pathname)) ?? [];
 		entry.endpoint = endpoint ?? 'unknown';
-		const context = { endpoint: entry.endpoint, target: 'reply', out_trade_no: undefined };
+		const context = { endpoint: entry.endpoint, target: 'reply', out_trade_no: orderNamed(url.pathname, raw) };
 		let result;
 		let status = 200;
 		try {
@@ -75,9 +75,8 @@ export class WechatPay {
 			await this.#authenticate(request, raw, entry);
 			if (!endpoint) throw new ApiError(404, 'RESOURCE_NOT_EXISTS', '接口不存在');
 			this.#refuseOnOrder(context, false);
-			const body = request.method === 'POST' ? readJson(request, raw) : {};
 			const name = readSegment(pattern.exec(url.pathname)[1]);
-			context.out_trade_no = body.out_trade_no ?? (url.pathname.includes('/out-trade-no/') ? name : undefined);
+			const body = request.method === 'POST' ? readJson(request, raw) : {};
 			result = run(this, { body, query: url.searchParams, name, host: request.headers.host, entry });
 			if (endpoint === 'jsapi') await this.#payAtOnce(body.out_trade_no);
 			this.#refuseOnOrder(context, true);
@@ -223,6 +222,12 @@ export class WechatPay {
 		this.callbacks.stop();
 		this.state.close();
 	}
+}
+
+/* Whose order a request is about, known before it is judged: misbehaviour ordered for one order never meets another's. */
+function orderNamed(pathname, raw) {
+	const inPath = /\/out-trade-no\/([^/]+)/.exec(pathname);
+	return inPath ? inPath[1] : /"out_trade_no"\s*:\s*"([^"]*)"/.exec(raw.toString('utf8'))?.[1];
 }
 
 function readSegment(text) {
