@@ -451,6 +451,7 @@ static enum err open_tls(struct gateway *g)
 static enum err serve(struct gateway *g)
 {
 	if (g->settings.contracts) TRY(open_public(g));
+	arena_trim();
 	private_listener_set_started(g->private_listener);
 	if (g->plan)
 		log_line(LOG_INFO, "ready", "%.*s, %u operations", STR_FMT(g->settings.listen),

@@ -148,16 +148,17 @@ struct file_list {
 	unsigned count;
 };
 
-static bool list_file(struct arena *boot, const char *dir, struct str name, struct file_list *files, struct buf *report)
+static bool list_file(
+    struct arena *texts, const char *dir, struct str name, struct file_list *files, struct buf *report)
 {
 	struct load_source *s = &files->at[files->count];
 	if (files->count == FILES_MAX) {
 		buf_printf(report, "%s: more than %d contracts\n", dir, FILES_MAX);
 		return false;
 	}
-	struct str path = arena_printf(boot, "%s/%.*s", dir, STR_FMT(name));
-	s->file = arena_str(boot, name);
-	if (!path.p || config_read_file(boot, path.p, FILE_BYTES_MAX, &s->text) != ERR_NONE) {
+	struct str path = arena_printf(texts, "%s/%.*s", dir, STR_FMT(name));
+	s->file = arena_str(texts, name);
+	if (!path.p || config_read_file(texts, path.p, FILE_BYTES_MAX, &s->text) != ERR_NONE) {
 		buf_printf(report, "%s/%.*s:1: cannot be read\n", dir, STR_FMT(name));
 		return false;
 	}
@@ -172,7 +173,7 @@ static int by_name(const void *a, const void *b)
 
 /* The contracts of one service, or of all when it is empty. */
 static bool list_folder(
-    struct arena *boot, const char *dir, struct str service, struct file_list *files, struct buf *report)
+    struct arena *texts, const char *dir, struct str service, struct file_list *files, struct buf *report)
 {
 	bool ok = true;
 	unsigned before = files->count;
@@ -186,7 +187,7 @@ static bool list_folder(
 		if (!str_ends(name, STR(".yaml")) || name.p[0] == '.' || str_eq(name, STR("common.yaml")) ||
 		    str_eq(name, STR("policies.yaml")) || (service.n && !str_eq(service_of(name), service)))
 			continue;
-		ok = list_file(boot, dir, name, files, report);
+		ok = list_file(texts, dir, name, files, report);
 	}
 	closedir(d);
 	qsort(files->at + before, files->count - before, sizeof files->at[0], by_name);
@@ -201,11 +202,15 @@ enum err contract_load(
     struct arena *boot, const char *dir, const char *const *services, const struct contract **out, struct buf *report)
 {
 	struct file_list files = { .count = 0 };
+	struct arena texts; /* what is kept of them is copied */
 	*out = NULL;
-	bool ok = list_file(boot, dir, STR("common.yaml"), &files, report);
+	arena_init(&texts, 64 * 1024, FILES_MAX * (size_t)FILE_BYTES_MAX);
+	bool ok = list_file(&texts, dir, STR("common.yaml"), &files, report);
 	for (unsigned i = 0; services && services[i]; i++)
-		if (!list_folder(boot, dir, str_of(services[i]), &files, report)) ok = false;
-	if (!services && !list_folder(boot, dir, STR(""), &files, report)) ok = false;
-	if (boot->overflow) return ERR_MEMORY;
-	return ok ? contract_load_sources(boot, files.at, files.count, out, report) : ERR_CONFIG;
+		if (!list_folder(&texts, dir, str_of(services[i]), &files, report)) ok = false;
+	if (!services && !list_folder(&texts, dir, STR(""), &files, report)) ok = false;
+	enum err e = texts.overflow ? ERR_MEMORY : ok ? ERR_NONE : ERR_CONFIG;
+	if (e == ERR_NONE) e = contract_load_sources(boot, files.at, files.count, out, report);
+	arena_release(&texts);
+	return e;
 }

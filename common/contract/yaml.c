@@ -9,9 +9,12 @@
 #include "common/core/map.h"
 #include "common/json/decimal.h"
 
+enum { SCRATCH_FIRST_BYTES = 64 * 1024, SCRATCH_BYTES_MAX = 64 << 20 };
+
 struct reader {
 	yaml_parser_t parser;
 	struct arena *boot;
+	struct arena scratch; /* the keys of every mapping, to find those that stand twice */
 	const char *name;
 	struct buf *report;
 	bool failed;
@@ -128,7 +131,7 @@ static struct str read_key(struct reader *r, const yaml_event_t *e, const struct
 		fail(r, line, "merge keys are not allowed");
 	else if (map_get(seen, key))
 		fail(r, line, "duplicate key %.*s", STR_FMT(key));
-	return r->failed ? STR_NONE : arena_str(r->boot, key);
+	return r->failed ? STR_NONE : arena_str(&r->scratch, key);
 }
 
 static struct json *read_mapping(struct reader *r, unsigned depth)
@@ -136,7 +139,7 @@ static struct json *read_mapping(struct reader *r, unsigned depth)
 	struct json *object = json_new_object(r->boot);
 	struct map seen;
 	yaml_event_t e;
-	map_init(&seen, r->boot);
+	map_init(&seen, &r->scratch);
 	while (next_event(r, &e)) {
 		bool end = e.type == YAML_MAPPING_END_EVENT;
 		struct str key = end ? STR_NONE : read_key(r, &e, &seen);
@@ -206,7 +209,9 @@ enum err yaml_read(struct arena *boot, struct str text, const char *name, const 
 	CHECK(yaml_parser_initialize(&r.parser));
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text.p, text.n);
+	arena_init(&r.scratch, SCRATCH_FIRST_BYTES, SCRATCH_BYTES_MAX);
 	*out = read_document(&r);
+	arena_release(&r.scratch);
 	yaml_parser_delete(&r.parser);
 	return *out ? ERR_NONE : ERR_CONFIG;
 }

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -61,6 +62,11 @@ void arena_release(struct arena *a)
 	arena_reset(a);
 	free(a->chunk);
 	a->chunk = NULL;
+}
+
+void arena_trim(void)
+{
+	malloc_trim(0);
 }
 
 static struct arena_chunk *add_chunk(struct arena *a, size_t bytes)

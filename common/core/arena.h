@@ -35,6 +35,8 @@ void *arena_array(struct arena *a, size_t count, size_t bytes);
 struct str arena_str(struct arena *a, struct str s);
 const char *arena_strz(struct arena *a, struct str s);
 PRINTF_LIKE(2, 3) struct str arena_printf(struct arena *a, const char *fmt, ...);
+/** Gives what start-up or a reload took and freed back to the kernel; takes about a millisecond, so at start only. */
+void arena_trim(void);
 /** Runs fn(ptr) when the arena is reset or released: for objects of other libraries. */
 void arena_on_release(struct arena *a, void (*fn)(void *ptr), void *ptr);
 

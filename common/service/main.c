@@ -154,6 +154,7 @@ static int serve(struct service *s)
 	signal_watch(s->loop, SIGHUP, on_hangup, s);
 	jobs_start(s);
 	consumers_start(s);
+	arena_trim();
 	if (s->private_listener) private_listener_set_started(s->private_listener);
 	log_line(LOG_INFO, "started", "%u operations", s->link->contract->operation_count);
 	loop_run(s->loop);
