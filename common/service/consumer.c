@@ -50,6 +50,7 @@ struct consumer {
 	bool position_known;
 	int64_t refill_ms; /* when the stream was last deleted */
 	bool gap;
+	bool refused; /* the last entries read were not taken: the database refuses one */
 	uint64_t *taken_total;
 };
 
@@ -106,9 +107,11 @@ static void taken(void *arg, const struct pg_outcome *o)
 	if (o->err != ERR_NONE || pg_rows(o->results[0]) != 1) {
 		log_line(LOG_WARN, "events not taken", "%.*s after %lld: %s %.*s", STR_FMT(c->key),
 		    (long long)c->position, err_info(o->err)->name, STR_FMT(o->message));
+		c->refused = true;
 		trouble(c);
 		return;
 	}
+	c->refused = false;
 	c->position = pg_get_i64(o->results[0], 0, 0, c->position);
 	*c->taken_total += (uint64_t)pg_get_i64(o->results[0], 0, 2, 0);
 	if (str_eq(pg_get(o->results[0], 0, 1), STR("t"))) {
@@ -231,6 +234,11 @@ static double read_gap(void *arg)
 	return ((struct consumer *)arg)->gap;
 }
 
+static double read_refused(void *arg)
+{
+	return ((struct consumer *)arg)->refused;
+}
+
 static double read_position(void *arg)
 {
 	return (double)((struct consumer *)arg)->position;
@@ -252,6 +260,8 @@ static void consumer_add(struct service *s, const char *name)
 	    metrics_counter(s->metrics, "yg_consumer_taken_total", "Events taken from a stream.", &label, 1);
 	metrics_gauge_fn(s->metrics, "yg_consumer_gap",
 	    "1 while an event is missing in the stream: nothing is taken until it is back.", &label, 1, read_gap, c);
+	metrics_gauge_fn(s->metrics, "yg_consumer_refused",
+	    "1 while the database does not take the next events of a stream.", &label, 1, read_refused, c);
 	metrics_gauge_fn(s->metrics, "yg_consumer_position",
 	    "Position of the last event taken, as this process knows it.", &label, 1, read_position, c);
 	c->timer = timer_new(s->loop, round_start, c);

@@ -7,6 +7,8 @@ for service in identity donations transparency; do
 		select format('create role yg_%s login password %L', :'service', :'password') \gexec
 		select format('alter role yg_%s_owner set search_path = %s', :'service', :'service') \gexec
 		select format('alter role yg_%s set search_path = %s', :'service', :'service') \gexec
+		-- a refused row must not stand in the log with the names in it
+		select format('alter role yg_%s set log_error_verbosity = terse', :'service') \gexec
 		select format('create schema %s authorization yg_%s_owner', :'service', :'service') \gexec
 	SQL
 done

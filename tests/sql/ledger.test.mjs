@@ -10,12 +10,14 @@ let platform;
 before(async () => { platform = await Platform.start({ demo: 'small' }); });
 after(() => platform?.stop());
 
-/** psql as the service's role; what it printed. */
-async function role(text) {
+/** psql as the service's role, or another; what it printed. */
+async function session(user, text) {
 	const [host] = (platform.demo.postgres ?? '').match(/host=\S+/) ?? [''];
-	const { stdout } = await run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=yg_donations`, '-c', `set search_path = donations`, '-c', text]);
+	const { stdout } = await run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=${user}`, '-c', `set search_path = donations`, '-c', text]);
 	return stdout.trim();
 }
+// Posting and holding are the owner's: his functions do it for gifts, disbursements and goods.
+const role = (text) => session(/ledger_(post|hold)/.test(text) ? 'yg_donations_owner' : 'yg_donations', text);
 const refused = (text, why) => assert.rejects(role(text), (error) => why.test(error.stderr) || assert.fail(`${text}: ${error.stderr}`));
 const id = (n) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
 const post = (n, postings, { kind = 'correction', reverses = null } = {}) => `select ledger_post('${id(n)}', '${kind}', '2026-01-05+08', '${JSON.stringify(postings.map(([account, fen]) => ({ account, fen })))}', 'a reason', ${reverses ? `'${id(reverses)}'` : 'null'})`;
@@ -42,6 +44,18 @@ test('an entry is made once and sums to 0', async () => {
 	await refused(post(2, []), /sum to 0/);
 	await refused(post(2, [['bank:nowhere', 10], ['fund:general', -10]]), /no such account/);
 	await refused(post(2, IN, { kind: 'gift.received' }), /their own rows/);
+});
+
+test('the service does not post by itself, and makes no leaf', async () => {
+	const closed = (text) => assert.rejects(session('yg_donations', text), (error) => /permission denied/.test(error.stderr) || assert.fail(error.stderr));
+	await closed(post(5, IN));
+	await closed(hold(25, 1));
+	await closed(`select ledger_hold_post('${id(25)}', '${id(5)}')`);
+	await closed(`select ledger_hold_void('${id(25)}', 'x')`);
+	await closed("insert into outbox (type, subject, payload, leaf) values ('x', 'x', '{}', 'x')");
+	await closed("select outbox_leaf('x', 'x', '{}', 'gift.received', 'x', now(), '{}')");
+	await session('yg_donations', "insert into outbox (type, subject, payload) values ('x', 'x', '{}')");
+	await refused("delete from outbox where type = 'x' and position is null", /outbox_unpublished|has not gone out/);
 });
 
 test('a fund is not overdrawn, and what is held is left alone', async () => {

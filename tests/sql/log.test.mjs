@@ -89,6 +89,40 @@ test('what is no leaf is kept apart and does not stop the others', async () => {
 	await eventually(async () => (await platform.sql(`select reason from transparency.log_refused where event = '${id}'`)).length === 1, 5000);
 });
 
+test('a leaf has one spelling only, and its numbers are read alike everywhere', async () => {
+	const id = '00000000-0000-7000-8000-000000000001';
+	const fault = async (text) => (await platform.sql(`select coalesce(transparency.leaf_fault(convert_to('${text}', 'UTF8'), '${id}'), 'none')`))[0][0];
+	const leaf = (data, rest = '') => `{"v":1,"type":"t","id":"${id}","subject":"s","data":${data}${rest}}`;
+	assert.equal(await fault(leaf('{"fen":9007199254740991,"名":"爱"}')), 'none');
+	assert.match(await fault(leaf('{"fen":9007199254740992}')), /out of range/);
+	assert.match(await fault(leaf('{"fen":1.5}')), /out of range/);
+	assert.match(await fault(leaf('{"a":[{"b":-9007199254740992}]}')), /out of range/);
+	assert.match(await fault(leaf('{"fen": 1}')), /spelling/);
+	assert.match(await fault(leaf('{"fen":null}')), /spelling/);
+	assert.equal(await fault(leaf('{}').replace('"v":1', '"v":"1"')), 'members');
+	assert.equal(await fault(leaf('{}').replace('"subject":"s"', '"subject":7')), 'members');
+	assert.match(await fault(leaf('{}', ',"postings":[{"account":"a","fen":1}]')), /sum to 0/);
+});
+
+test('an event that nobody can read stops nothing', async () => {
+	await platform.sql(`set search_path = donations; insert into outbox (type, subject, payload) values ('campaign.changed', 'no-uuid', '{"starts_on":"2026-01-01","ends_on":"2026-02-01"}')`);
+	const n = await size();
+	await write(1);
+	await eventually(async () => await size() === n + 1, 20000);
+});
+
+test('whoever begins to consume after a pruning begins at the first event that is left', async () => {
+	const prune = fs.readFileSync(path.join(ROOT, 'common/service/sql/outbox_prune.sql'), 'utf8');
+	const rows = await platform.sql(`set search_path = donations; begin;
+		update outbox set occurred_at = now() - interval '8 days';
+		update relay_state set confirmed = null, published = position;
+		${prune};
+		select position, coalesce(previous, -1) from outbox where position is not null order by position; rollback`);
+	const kept = rows.filter((row) => row.length === 2).map((row) => row.map(Number));
+	assert.ok(kept.length > 10);
+	kept.forEach(([, previous], i) => assert.equal(previous, i ? kept[i - 1][0] : 0));
+});
+
 test('old events leave the outbox only when the log has them', async () => {
 	const prune = fs.readFileSync(path.join(ROOT, 'common/service/sql/outbox_prune.sql'), 'utf8');
 	const left = async (confirmed) => (await platform.sql(`set search_path = donations; begin;

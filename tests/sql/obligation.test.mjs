@@ -76,3 +76,15 @@ test('a rule is asked about the days of its force only', async () => {
 	await platform.sql("insert into transparency.disclosure_matter (id, organization, kind, title, happened_on) values ('01930000-0000-7000-8000-000000000001', '4412', 'MAJOR', 'x', '2025-11-01')");
 	assert.deepEqual(await platform.sql("select key from transparency.obligations('2026-06-01') where key = 'matter:01930000-0000-7000-8000-000000000001'"), [], 'due before 2026-01-01');
 });
+
+test('an obligation is met by the unit that has it or by one above, never by one below', async () => {
+	const c = await campaign({ organization: '4412/441202', starts_on: '2026-03-20', ends_on: '2026-05-20', filed_on: '2026-03-01', closed_on: '2026-05-20' });
+	const publish = (organization) => platform.sql(`insert into transparency.disclosure (id, organization, obligation, title, summary, event, published_at)
+		values ('${randomUUID()}', '${organization}', 'final:${c.id}', 't', 's', '${randomUUID()}', '2026-06-01+08')`);
+	const final = async () => (await c.on('2026-06-02')).find((line) => line.startsWith('final'));
+	await publish('4412/441203');
+	await publish('4412/441202/1');
+	assert.equal(await final(), 'final 2026-08-20 DUE');
+	await publish('4412');
+	assert.equal(await final(), 'final 2026-08-20 MET');
+});

@@ -56,11 +56,13 @@ test('costs stay below the filed cap', async () => {
 
 test('no cap filed, no costs; somebody in need is not named', async () => {
 	await platform.sql("insert into donations.fund (code, kind, source, name, organization) values ('plain', 'UNRESTRICTED', 'DONATION', 'plain', '4412')");
-	assert.equal(await role(`select ledger_post('${id(90)}', 'correction', now(), '[{"account":"bank:transfer","fen":1000},{"account":"fund:plain","fen":-1000}]', 'opening balance', null)`), 'created');
+	assert.deepEqual(await platform.sql(`select donations.ledger_post('${id(90)}', 'correction', now(), '[{"account":"bank:transfer","fen":1000},{"account":"fund:plain","fen":-1000}]', 'opening balance', null)`), [['created']]);
 	assert.equal(await role(`select state from disbursement_create('${id(14)}', 'plain', 1, 'p', 'COST', 'x', null, null, false, '${id(1)}')`), 'DRAFT');
 	await refused(approve(14, 2), /no cap of costs/);
 	const named = (n, payee) => role(`select state from disbursement_create('${id(n)}', '${fund}', 100, 'p', 'CASE', '${payee}', null, null, false, '${id(1)}')`);
 	await assert.rejects(named(15, '张三'), (error) => /disbursement_case_anonymous/.test(error.stderr));
+	await assert.rejects(named(15, '怀集县 李小明·个案 1'), (error) => /disbursement_case_anonymous/.test(error.stderr));
+	await assert.rejects(role(`select state from disbursement_create('${id(15)}', '${fund}', 100, '致电 13800138000', 'CASE', '怀集县·个案 1', null, null, false, '${id(1)}')`), (error) => /disbursement_case_anonymous/.test(error.stderr));
 	assert.equal(await named(16, '怀集县·个案 A-17'), 'DRAFT');
 });
 
@@ -74,4 +76,27 @@ test('the tables themselves are closed', async () => {
 	await assert.rejects(platform.sql(`delete from donations.disbursement`), /append-only/);
 	await assert.rejects(platform.sql(`update donations.gift_public set spent_fen = spent_fen + 1 where public_code = (select public_code from donations.gift_public where amount_fen > spent_fen + refunded_fen limit 1)`), /uses of gift/);
 	await assert.rejects(platform.sql(`insert into donations.gift_use (disbursement_id, public_code, amount_fen, used_at) select '${id(10)}', public_code, 1, now() from donations.gift_public where spent_fen = 0 limit 1`), /uses of gift/);
+});
+
+test('what was approved and refused is in the log; a reversal is an entry of its own; approvals are seen by the unit only', async () => {
+	assert.equal(await draft(30, 500), 'DRAFT');
+	assert.equal(await role(approve(30, 2)), 'APPROVED');
+	assert.equal(await role(`select state from disbursement_refuse('${id(30)}', '${id(3)}', 'not needed')`), 'REFUSED');
+	const leaves = await platform.sql(`select type from donations.outbox where subject = '${id(30)}' and leaf is not null order by seq`);
+	assert.deepEqual(leaves.flat(), ['disbursement.approved', 'disbursement.refused']);
+	assert.equal(await draft(31, 500), 'DRAFT');
+	assert.equal(await role(approve(31, 2)), 'APPROVED');
+	assert.equal(await role(pay(31, 2)), 'PAID');
+	await refused(`select state from disbursement_reverse('${id(31)}', '${id(31)}', '${id(3)}', 'x')`, /another one|duplicate|reverse/);
+	assert.equal(await role(`select state from disbursement_reverse('${id(31)}', '${id(32)}', '${id(3)}', 'x')`), 'REVERSED');
+	assert.deepEqual(await platform.sql('select * from donations.ledger_disagreement'), []);
+	assert.equal(await role("set yg.kind = 'citizen'; select count(*) from disbursement_approval"), '0');
+	assert.equal(await role("set yg.kind = 'citizen'; select count(*) from hold"), '0');
+	assert.equal(await role("set yg.organization = '4412/441202'; select count(*) from hold"), '0');
+});
+
+test('the newest rule in force decides, whatever an older one said of larger amounts', async () => {
+	await platform.sql("insert into donations.approval_rule (from_fen, effective_from, approvals, decision) values (0, '2036-01-01', 3, false)");
+	assert.deepEqual(await platform.sql("select approvals from donations.approval_rule_for(10000000, '2036-05-01')"), [['3']]);
+	assert.deepEqual(await platform.sql("select approvals from donations.approval_rule_for(10000000, '2035-05-01')"), [['2']]);
 });

@@ -3,7 +3,8 @@
 -- Publishes, and with it meets an obligation that has begun. The leaf is written in the same transaction.
 with asked as (
     select :body.obligation::text as obligation, coalesce(:body.organization::text, :identity.organization::text) as organization,
-           :body.obligation::text is null or exists (select from obligations((now() at time zone 'Asia/Shanghai')::date) where key = :body.obligation::text) as known
+           :body.obligation::text is null or exists (select from obligations((now() at time zone 'Asia/Shanghai')::date) where key = :body.obligation::text
+               and disclosure_meets_for(coalesce(:body.organization::text, :identity.organization::text), organization)) as known
 ), made as (
     insert into disclosure (id, organization, obligation, title, summary, document_url, document_sha256, published_by, event)
     select :new.id::uuid, a.organization, a.obligation, :body.title::text, :body.summary::text, :body.document_url::text, :body.document_sha256::text,
