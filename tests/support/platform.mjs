@@ -21,10 +21,11 @@ const listens = (port) => new Promise((done) => {
 	probe.listen(port, '127.0.0.1', () => probe.close(() => done(false)));
 });
 
-/** The first of `count` ports that nobody listens on, below those that the kernel gives to outgoing connections. */
+/** The first of `count` ports that nobody listens on, below those that the kernel gives to outgoing connections. Files that run side by
+ *  side (YG_TEST_SLOT) choose from ranges of their own. */
 export async function freePort(count = 20) {
 	for (;;) {
-		const first = 12000 + 20 * randomInt(1000);
+		const first = 12000 + 10000 * (Number(process.env.YG_TEST_SLOT ?? randomInt(2)) % 2) + 20 * randomInt(490);
 		let taken = false;
 		for (let i = 0; i < count && !taken; i += 1) taken = await listens(first + i);
 		if (!taken) return first;
