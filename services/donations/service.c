@@ -133,5 +133,7 @@ static const struct job jobs[] = {
 	{ "gift_partitions_ensure", 6 * 3600 * 1000 },
 };
 
+static const char *const consumes[] = { "transparency" };
+
 const struct service_def donations = { "donations", flows, ARRAY_LEN(flows), jobs, ARRAY_LEN(jobs), donations_start,
-	NULL, 0 };
+	consumes, ARRAY_LEN(consumes) };

@@ -137,3 +137,10 @@ test('old events leave the outbox only when the log has them', async () => {
 	assert.equal(none[2], leaves, 'without a consumer leaves stay');
 	assert.deepEqual((await left('position')).slice(0, 2), [0, 0]);
 });
+
+test('every public total says which log it stands beside', async () => {
+	await write(3);
+	await eventually(async () => (await platform.client.get('/v1/public/ledger/check', { headers: { 'cache-control': 'no-cache' } })).json.log_size === await size(), 20000);
+	const { items } = (await platform.client.get('/v1/campaigns')).json;
+	assert.ok(items.every((one) => one.total.log_size > 0));
+});

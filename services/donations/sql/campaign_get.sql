@@ -8,7 +8,7 @@ select c.id, c.organization, c.title, c.summary, c.state, c.purpose, c.starts_on
        c.version, c.created_at, c.updated_at,
        coalesce(m.payment_fen, 0) as "total.received_fen", coalesce(m.refund_fen, 0) as "total.refunded_fen",
        coalesce(m.payment_fen - m.refund_fen, 0) as "total.net_fen", coalesce(m.payment_count, 0) as "total.gift_count",
-       now() as "total.as_of",
+       now() as "total.as_of", log_size() as "total.log_size",
        c.version || '.' || (coalesce(m.payment_count, 0) + coalesce(m.refund_count, 0)) as "!etag"
 from campaign c left join campaign_money m on m.campaign_id = c.id
 where c.id = :path.id::uuid and c.state <> 'DRAFT'

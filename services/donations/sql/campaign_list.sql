@@ -5,7 +5,7 @@ select c.id, c.organization, c.title, c.summary, c.state, c.area, c.starts_on, c
        c.filing_no, c.emergency_late,
        coalesce(m.payment_fen, 0) as "total.received_fen", coalesce(m.refund_fen, 0) as "total.refunded_fen",
        coalesce(m.payment_fen - m.refund_fen, 0) as "total.net_fen", coalesce(m.payment_count, 0) as "total.gift_count",
-       now() as "total.as_of", c.created_at,
+       now() as "total.as_of", log_size() as "total.log_size", c.created_at,
        c.created_at as "page.at", c.id as "page.id"
 from campaign c left join campaign_money m on m.campaign_id = c.id
 where c.state <> 'DRAFT'
