@@ -4,7 +4,7 @@ import { cpuMicroseconds, residentKiB } from './proc.mjs';
 import { background, run, until } from './process.mjs';
 import { LOAD_CORE, SERVER_CORE, here, root, settings } from './settings.mjs';
 
-export const PROGRAMS = ['gateway', 'identity', 'donations', 'relay_identity', 'relay_donations'];
+export const PROGRAMS = ['gateway', 'identity', 'donations', 'transparency', 'relay_identity', 'relay_donations'];
 const environment = { YG_VAR: `${settings.folder}/var`, YG_PORT: String(settings.port), YG_BIN: settings.bin, YG_DEMO: 'none',
 	YG_RATE_POLICIES: `${root}/tests/support/policies.yaml`, // everything is counted, nothing comes near its limit
 	YG_CACHE_BYTES: '0', YG_CACHE_SHARED: 'off' }; // the rows of the services are answered by them; those of the cache have gateways of their own

@@ -21,6 +21,13 @@ local makers = {
 			return front .. format("%.0f", 5000000120000000 + i * 1000000000 + (999999 - i) * 10) .. back
 		end
 	end,
+	proof = function()
+		local front, back = "GET /v1/public/gifts/", "/proof HTTP/1.1\r\nHost: 127.0.0.1\r\n" .. token .. "\r\n"
+		return function()
+			local i = random(0, many - 1)
+			return front .. format("%.0f", 5000000120000000 + i * 1000000000 + (999999 - i) * 10) .. back
+		end
+	end,
 	page = function()
 		local front, back = "GET /v1/campaigns/0197f3a0-0000-7000-8000-1000000", "/gifts?limit=20 HTTP/1.1\r\nHost: 127.0.0.1\r\n" .. token .. "\r\n"
 		return function() return front .. format("%05d", random(0, many - 1)) .. back end

@@ -1,8 +1,8 @@
-// What is compared with what: four rows, each with its contestants (ours first), targets, and a look at one answer before the rounds.
+// What is compared with what: five rows, each with its contestants (ours first), targets, and a look at one answer before the rounds.
 import assert from 'node:assert/strict';
 import * as peers from './peers.mjs';
 import * as platform from './platform.mjs';
-import { sleep } from './process.mjs';
+import { sleep, until } from './process.mjs';
 import { settings } from './settings.mjs';
 import { wrk } from './wrk.mjs';
 
@@ -102,11 +102,26 @@ async function write(shared) {
 	];
 }
 
+// Leaves for the first gifts, as their payments would have made them; the log has them all before anybody asks.
+async function proof() {
+	const many = Math.min(settings.gifts, 20000);
+	const token = await platform.login();
+	await platform.psql(`set search_path = donations; select count(outbox_leaf('x', code, '{}', 'gift.received', code, now(), json_build_object('amount_fen', 100)))
+		from (select (5000000120000000 + i * 1000000000 + (999999 - i) * 10)::text as code from generate_series(0::bigint, ${many - 1}) i) g`);
+	await until('the log takes them', 60, async () => (await platform.psql('select size from transparency.log_state')) >= many);
+	await ask(`${platform.baseUrl}${GIFT}/proof`, token);
+	return [
+		ours('proof of a gift', 'transparency', platform.baseUrl, { kind: 'proof', many, token }),
+		{ ...ours('the gift itself', 'donations', platform.baseUrl, { kind: 'gift', many, token }), target: 0.5 },
+	];
+}
+
 export const rows = [
 	{ name: 'forward', title: 'uncached GET, no database', contestants: forward },
 	{ name: 'gift', title: 'one gift by code', contestants: (shared) => read(shared, 'gift', GIFT, settings.gifts, [6, 1]) },
 	{ name: 'page', title: 'page of 20 gifts', contestants: (shared) => read(shared, 'page', PAGE, settings.campaigns, [5, 1.3]) },
 	{ name: 'write', title: 'durable gift write, one campaign', contestants: write },
+	{ name: 'proof', title: 'inclusion proofs of one gift', contestants: proof },
 ];
 
 // The peers are started once, by the first row that needs them.

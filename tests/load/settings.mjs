@@ -22,6 +22,7 @@ const port = number('BENCH_PORT', 21300, 1024, 65000);
 export const settings = {
 	seconds: number('BENCH_SECONDS', 5, 1, 600),
 	rounds: number('BENCH_ROUNDS', 5, 1, 99),
+	surgeSeconds: number('BENCH_SURGE_SECONDS', 60, 1, 600),
 	gifts: number('BENCH_GIFTS', 200000, 1000, 1000000),
 	keep: process.env.BENCH_KEEP === '1',
 	bin: path.resolve(process.env.YG_BIN || `${root}/build/release/bin`),
