@@ -6,7 +6,7 @@
 
 /* Digests, MACs, encodings, AEAD. Only common/crypto includes OpenSSL and argon2. Algorithms are fetched once (crypto_init). */
 
-enum { SHA256_BYTES = 32, SHA512_BYTES = 64, AES_KEY_BYTES = 32, GCM_NONCE_BYTES = 12, GCM_TAG_BYTES = 16 };
+enum { SHA1_BYTES = 20, SHA256_BYTES = 32, SHA512_BYTES = 64, AES_KEY_BYTES = 32, GCM_NONCE_BYTES = 12, GCM_TAG_BYTES = 16 };
 
 /** Idempotent; everything here calls it by itself. All functions of this folder may run in any thread. */
 void crypto_init(void);
@@ -14,6 +14,8 @@ void crypto_init(void);
 void crypto_random(void *out, size_t n);
 
 void sha256(struct str data, unsigned char out[SHA256_BYTES]);
+/** Only for comparing with what others send; never a proof of anything by itself. */
+void sha1(struct str data, unsigned char out[SHA1_BYTES]);
 void sha512(struct str data, unsigned char out[SHA512_BYTES]);
 void hmac_sha256(struct str key, struct str data, unsigned char out[SHA256_BYTES]);
 /** Constant time in the content; lengths may leak. */

@@ -16,6 +16,11 @@ void sha256(struct str data, unsigned char out[SHA256_BYTES])
 	CHECK(EVP_DigestFinal_ex(c, out, NULL));
 }
 
+void sha1(struct str data, unsigned char out[SHA1_BYTES])
+{
+	CHECK(EVP_Digest(engine_bytes(data), data.n, out, NULL, EVP_sha1(), NULL));
+}
+
 void sha512(struct str data, unsigned char out[SHA512_BYTES])
 {
 	CHECK(EVP_Digest(engine_bytes(data), data.n, out, NULL, engine_get()->sha512, NULL));

@@ -3,7 +3,7 @@
 
 #include "common/crypto/engine.h"
 
-enum { STEP_S = 30, DIGITS = 6, SHA1_BYTES = 20, SKEW_STEPS = 1 };
+enum { STEP_S = 30, DIGITS = 6, SKEW_STEPS = 1 };
 
 static void code_of_step(struct str secret, int64_t step, char out[DIGITS])
 {

@@ -3,6 +3,7 @@
 
 #include "common/core/map.h"
 #include "common/service/service.h"
+#include "services/donations/bill.h"
 #include "services/donations/pace.h"
 #include "services/donations/provider.h"
 #include "services/donations/wechat_pay.h"
@@ -17,6 +18,7 @@ struct openid {
 /* What waits for a person or for the jobs, as /metrics shows it: job money_watch. */
 struct matters {
 	int64_t *exceptions_open, *refunds_failed, *refunds_due, *orders_due;
+	int64_t *differences_open, *days_due; /* job reconciliation */
 };
 
 /* What the flows of this service share: service_context(). */
@@ -101,6 +103,41 @@ enum next refund_read(struct request *r);
 enum next refund_sign_look(struct request *r);
 enum next refund_send_look(struct request *r);
 enum next refund_read_look(struct request *r);
+
+/* flow_reconcile.c: job reconciliation, and reconciliation_ask for each run that is due */
+extern const struct flow reconciliation_ask;
+struct bill_work { /* read in the thread pool */
+	struct arena arena;
+	enum bill_kind kind;
+	struct str packed, sha1;
+	struct buf lines;
+	struct bill_totals totals;
+	enum bill_fault fault;
+};
+struct bill_of_day {
+	struct provider_call ask, file;
+	bool empty; /* WeChat has none for a day without transactions */
+	struct bill_work work;
+};
+enum { BILLS = 2 };
+struct reconcile_state {
+	struct str day;
+	bool last_try, failed;
+	struct bill_of_day bills[BILLS], *bill;
+};
+enum next reconcile_take(struct request *r);
+enum next reconcile_taken(struct request *r);
+enum next reconcile_watch(struct request *r);
+enum next reconcile_show(struct request *r);
+enum next reconcile_begin(struct request *r);
+enum next reconcile_sign(struct request *r);
+enum next reconcile_send(struct request *r);
+enum next reconcile_read(struct request *r);
+enum next reconcile_sign_file(struct request *r);
+enum next reconcile_send_file(struct request *r);
+enum next reconcile_read_file(struct request *r);
+enum next reconcile_bill_done(struct request *r);
+enum next reconcile_write(struct request *r);
 
 /* flow_watch.c: job money_watch */
 enum next watch_query(struct request *r);

@@ -86,6 +86,32 @@ static const struct step refund_ask_steps[] = {
 	{ "looked", refund_read_look },
 };
 
+static const struct step reconciliation[] = {
+	{ "take", reconcile_take },
+	{ "taken", reconcile_taken }, /* reconciliation_ask for each */
+	{ "watch", reconcile_watch },
+	{ "show", reconcile_show },
+};
+
+static const struct step reconciliation_ask_steps[] = {
+	{ "begin", reconcile_begin },
+	{ "sign trade bill", reconcile_sign },
+	{ "trade bill", reconcile_send },
+	{ "trade bill answered", reconcile_read },
+	{ "sign trade file", reconcile_sign_file },
+	{ "trade file", reconcile_send_file },
+	{ "read trade file", reconcile_read_file },
+	{ "trade bill done", reconcile_bill_done },
+	{ "sign fund bill", reconcile_sign },
+	{ "fund bill", reconcile_send },
+	{ "fund bill answered", reconcile_read },
+	{ "sign fund file", reconcile_sign_file },
+	{ "fund file", reconcile_send_file },
+	{ "read fund file", reconcile_read_file },
+	{ "fund bill done", reconcile_bill_done },
+	{ "write", reconcile_write },
+};
+
 static const struct step money_watch[] = {
 	{ "query", watch_query },
 	{ "show", watch_show },
@@ -116,6 +142,7 @@ static const struct flow flows[] = {
 	FLOW(inkind_representative_get, 0),
 	FLOW(order_follow, 0),
 	FLOW(refund_follow, 0),
+	FLOW(reconciliation, 0),
 	FLOW(money_watch, 0),
 	FLOW(totals_fold, 0),
 	FLOW(gift_partitions_ensure, 0),
@@ -125,10 +152,14 @@ const struct flow order_ask = { "order_ask", order_ask_steps, ARRAY_LEN(order_as
 const struct flow refund_ask = { "refund_ask", refund_ask_steps, ARRAY_LEN(refund_ask_steps),
 	sizeof(struct refund_state) };
 
+const struct flow reconciliation_ask = { "reconciliation_ask", reconciliation_ask_steps,
+	ARRAY_LEN(reconciliation_ask_steps), sizeof(struct reconcile_state) };
+
 static const struct job jobs[] = {
 	{ "totals_fold", 1000 },
 	{ "order_follow", 10 },
 	{ "refund_follow", 10 },
+	{ "reconciliation", 2000 },
 	{ "money_watch", 5000 },
 	{ "gift_partitions_ensure", 6 * 3600 * 1000 },
 };

@@ -52,6 +52,10 @@ static void gauges_make(struct service *s, struct matters *m)
 	    s, "yg_donations_refunds_failed", "Refunds that WeChat Pay refused and that wait for a person.");
 	m->refunds_due = service_gauge(s, "yg_donations_refunds_due", "Refunds that a job should ask about now.");
 	m->orders_due = service_gauge(s, "yg_donations_orders_due", "Unpaid orders that a job should ask about now.");
+	m->differences_open = service_gauge(s, "yg_donations_reconciliation_differences_open",
+	    "Differences between WeChat's bills and our books that wait for a person.");
+	m->days_due = service_gauge(
+	    s, "yg_donations_reconciliation_days_due", "Days whose bills should have been compared and were not.");
 }
 
 enum err donations_start(struct service *s, struct arena *boot, void **context)

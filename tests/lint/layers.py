@@ -18,8 +18,8 @@ BELOW = {
     'services': {'core', 'json', 'crypto', 'auth', 'service', 'http'},
     'deploy': {'core', 'json', 'crypto'},
 }
-# A service sees the runtime, the message type that the runtime speaks, and no driver.
-SERVICE_HTTP = {'common/http/message.h'}
+# A service sees the runtime, the message type that the runtime speaks, the content codings (bytes in, bytes out), and no driver.
+SERVICE_HTTP = {'common/http/message.h', 'common/http/coding.h'}
 GATEWAY_SERVICE = {'metrics.h', 'otlp.h', 'trace.h', 'private_listener.h'}
 OWNERS = {
     'uv.h': 'common/net', 'llhttp.h': 'common/http', 'curl/curl.h': 'common/http', 'libpq-fe.h': 'common/pg',

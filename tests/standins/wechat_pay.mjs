@@ -15,7 +15,7 @@ import { State } from './wechat_pay/state.mjs';
 
 const MODES = ['no_callback', 'callback_before_reply', 'callback_delay', 'duplicate_callback', 'bad_signature', 'unsigned', 'amount_mismatch', 'other_mchid',
 	'tampered_tag', 'empty_aad', 'clock_skew', 'system_error_once', 'frequency_limited', 'slow', 'reset', 'html', 'unknown_serial', 'certificate_serial',
-	'refund_abnormal', 'refund_not_enough', 'refund_refused', 'whitespace', 'pay_during_close', 'bill_not_ready', 'bill_wrong_hash'];
+	'refund_abnormal', 'refund_not_enough', 'refund_refused', 'whitespace', 'pay_during_close', 'bill_not_ready', 'bill_wrong_hash', 'bill_truncated', 'bill_garbage', 'bill_short'];
 const TRUNCATED_MAX = 256;
 const LOGGED_BODY_MAX = 65536;
 

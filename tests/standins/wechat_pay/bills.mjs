@@ -94,10 +94,21 @@ export function fundBill(pay, query, host) {
 	return offer(pay, text, gzip, host);
 }
 
-function offer(pay, text, gzip, host) {
+/* `bill_garbage`: rightly hashed, and no bill. `bill_short`: rightly hashed, and a row is missing. */
+function spoilt(pay, text) {
+	if (pay.behaviours.take('bill_garbage')) return Buffer.from('\ufeff账单\r\n`1,`2\r\n');
+	if (!pay.behaviours.take('bill_short')) return text;
+	const rows = text.toString().split('\r\n');
+	return Buffer.from([rows[0], ...rows.slice(2)].join('\r\n'));
+}
+
+function offer(pay, right, gzip, host) {
+	const text = spoilt(pay, right);
 	if (pay.downloads.size >= TOKENS_MAX) pay.downloads.delete(pay.downloads.keys().next().value);
 	const token = nonce(64);
-	pay.downloads.set(token, { body: gzip ? gzipSync(text) : text, gzip, until: pay.clock.now() + TOKEN_TTL_MS });
+	const whole = gzip ? gzipSync(text) : text;
+	const body = pay.behaviours.take('bill_truncated') ? whole.subarray(0, whole.length - 20) : whole;
+	pay.downloads.set(token, { body, gzip, until: pay.clock.now() + TOKEN_TTL_MS });
 	const hash = sha1(pay.behaviours.take('bill_wrong_hash') ? Buffer.concat([text, Buffer.from(' ')]) : text);
 	return { download_url: `${pay.scheme}://${host}/v3/billdownload/file?token=${token}`, hash_type: 'SHA1', hash_value: hash };
 }

@@ -105,7 +105,7 @@ export function closeOrder(pay, number, body) {
 }
 
 /** The payer's side. Returns the callback that was queued, if any. */
-export function payOrder(pay, order, { payer_total: payerTotal }) {
+export function payOrder(pay, order, { payer_total: payerTotal, success_time: at }) {
 	if (order.trade_state === 'SUCCESS' || order.trade_state === 'REFUND') return null;
 	if (order.trade_state === 'CLOSED') throw Object.assign(new Error('the order is closed'), { status: 409 });
 	if (expired(pay, order)) throw Object.assign(new Error('the order has expired'), { status: 409 });
@@ -115,7 +115,7 @@ export function payOrder(pay, order, { payer_total: payerTotal }) {
 	Object.assign(order, {
 		trade_state: 'SUCCESS',
 		transaction_id: `4200${pay.state.digits(24)}`,
-		success_time: beijing(pay.clock.now()),
+		success_time: at ?? beijing(pay.clock.now()),
 		payer_total: payerTotal ?? order.amount.total,
 	});
 	pay.state.put('orders', order.out_trade_no, order);

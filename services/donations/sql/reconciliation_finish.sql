@@ -1,0 +1,4 @@
+-- shape: one
+-- tx: write
+-- Keeps both bills, compares, settles: one transaction.
+select reconciliation_finish(:flow.run_id::uuid, :flow.trade_sha1::text, :flow.fund_sha1::text, :flow.trade::json, :flow.fund::json) as "!purge"
