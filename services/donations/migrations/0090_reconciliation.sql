@@ -122,7 +122,7 @@ begin
 	if p_day > reconciliation_last_day() or p_day < reconciliation_last_day() - 88 then
 		perform refuse('reconciliation_day_range', 'WeChat has no bill of that day');
 	end if;
-	update reconciliation_run set next_try_at = null where day = p_day and next_try_at is not null and state <> 'REQUESTED';
+	update reconciliation_run set next_try_at = null where day = p_day and next_try_at is not null and attempts > 0;
 	insert into reconciliation_run (id, day, requested_by) values (p_id, p_day, p_by) returning * into v;
 	return v;
 end $$;
@@ -130,6 +130,7 @@ end $$;
 -- Runs that are due; days that have none get theirs. The next try is put off before anything is done: 2, 4 … minutes, up to six hours.
 create function reconciliation_take_due(p_limit integer) returns table (id uuid, day date, attempts integer)
 language plpgsql security definer set search_path = donations, pg_temp as $$
+#variable_conflict use_column
 begin
 	insert into reconciliation_run (id, day)
 	select gen_random_uuid(), d::date

@@ -1,0 +1,78 @@
+// What a psql session with the service's own role cannot do to reconciliation.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { Platform } from '../support/platform.mjs';
+
+const run = promisify(execFile);
+const id = (n) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
+const STAFF = "set yg.kind = 'staff'; set yg.organization = '4412'";
+let platform;
+
+before(async () => { platform = await Platform.start({ demo: 'small' }); });
+after(() => platform?.stop());
+
+async function role(text) {
+	const [host] = (platform.demo.postgres ?? '').match(/host=\S+/) ?? [''];
+	const { stdout } = await run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=yg_donations`, '-c', 'set search_path = donations', '-c', STAFF, '-c', text]);
+	return stdout.trim();
+}
+const refused = (text, why) => assert.rejects(role(text), (error) => why.test(error.stderr) || assert.fail(`${text}: ${error.stderr}`));
+
+/* A finished run of a day with one difference, made by the owner. */
+async function seed(n, day, organization) {
+	await platform.sql(`insert into donations.reconciliation_run (id, day, state, next_try_at, finished_at, payments) values ('${id(n)}', '${day}', 'DONE', null, now(), 0);
+		insert into donations.reconciliation_difference (id, day, kind, subject, number, provider_id, theirs_fen, organization, note, first_run, last_run)
+		values ('${id(n + 1)}', '${day}', 'MISSING_HERE', 'PAYMENT', 'N${n}', 't', 500, ${organization ? `'${organization}'` : 'null'}, 'x', '${id(n)}', '${id(n)}')`);
+	return id(n + 1);
+}
+
+test('the tables themselves are closed', async () => {
+	const it = await seed(10, '2020-01-01');
+	for (const table of ['reconciliation_run', 'reconciliation_difference', 'reconciliation_resolution', 'bill_line', 'reconciliation_since']) {
+		await refused(`delete from ${table}`, /permission denied/);
+		await refused(`insert into ${table} default values`, /permission denied/);
+	}
+	await refused("update reconciliation_run set state = 'DONE'", /permission denied/);
+	await refused(`update reconciliation_difference set settled_at = now() where id = '${it}'`, /permission denied/);
+	await refused('select count(*) from bill_line', /permission denied/);
+	await refused(`select bill_line_store('${id(10)}', 'TRADE', '[]')`, /permission denied/);
+	await assert.rejects(platform.sql(`update donations.reconciliation_run set state = 'GARBAGE', finished_at = null where id = '${id(10)}'`), /never changes/);
+	await assert.rejects(platform.sql(`delete from donations.reconciliation_difference where id = '${it}'`), /append-only/);
+});
+
+test('a resolution is once, by whom it concerns, and stays', async () => {
+	const it = await seed(20, '2020-01-02');
+	const county = await seed(30, '2020-01-03', '4412/441202');
+	const resolve = (which, unit = '4412') => role(`set yg.organization = '${unit}'; select reason from reconciliation_resolve('${which}', 'done', '${id(1)}')`);
+	assert.equal(await resolve(it, '4412/441202'), '', 'nobody’s is the topmost unit’s');
+	assert.equal(await resolve(county, '4412/441223'), '', 'another unit’s');
+	assert.equal(await role(`set yg.organization = '4412/441223'; select count(*) from reconciliation_difference`), '0');
+	assert.equal(await resolve(county, '4412/441202'), 'done');
+	assert.equal(await resolve(it), 'done');
+	await assert.rejects(resolve(it), (error) => /reconciliation_resolved_once/.test(error.stderr));
+	await assert.rejects(platform.sql(`update donations.reconciliation_resolution set reason = 'other' where difference_id = '${it}'`), /append-only/);
+});
+
+test('a finished run is not finished again, and money counts once however often it is compared', async () => {
+	const [[no, fen, tx]] = await platform.sql("select out_trade_no, amount_fen, transaction_id from donations.pay_order where state = 'PAID' and channel = 'WECHAT_JSAPI' order by out_trade_no limit 1");
+	const line = (more = 0) => JSON.stringify([['PAYMENT', no, tx, '', '', 'SUCCESS', Number(fen) + more, 0, '2020-02-01 12:00:00']]);
+	const moves = async () => (await platform.sql(`select count(*), sum(amount_fen) from donations.money_entry`)).join();
+	const before = await moves();
+	for (const [n, more] of [[40, 0], [41, 1]]) {
+		await platform.sql(`insert into donations.reconciliation_run (id, day, next_try_at, attempts) values ('${id(n)}', '2020-02-01', ${n === 40 ? 'null' : 'now() + interval \'1 day\''}, 1)`);
+		await role(`select reconciliation_finish('${id(n)}', '', '', '${line(more)}', '[]')`);
+		await role(`select reconciliation_finish('${id(n)}', '', '', '${line(7)}', '[]')`);
+	}
+	assert.equal(await moves(), before);
+	const found = await platform.sql("select kind, ours_fen, theirs_fen from donations.reconciliation_difference where day = '2020-02-01' and kind not in ('FUND_FLOW') order by kind");
+	assert.deepEqual(found, [['AMOUNT', fen, String(Number(fen) + 1)]]);
+	assert.equal((await platform.sql("select count(*) from donations.money_disagreement"))[0][0], '0');
+});
+
+test('only the topmost unit starts a run, and only of days that have a bill', async () => {
+	await refused(`set yg.organization = '4412/441202'; select reconciliation_start('${id(50)}', current_date - 5, '${id(1)}')`, /topmost/);
+	await refused(`select reconciliation_start('${id(50)}', current_date + 1, '${id(1)}')`, /no bill/);
+	await refused(`select reconciliation_start('${id(50)}', current_date - 200, '${id(1)}')`, /no bill/);
+});
