@@ -6,7 +6,14 @@
 
 /* Digests, MACs, encodings, AEAD. Only common/crypto includes OpenSSL and argon2. Algorithms are fetched once (crypto_init). */
 
-enum { SHA1_BYTES = 20, SHA256_BYTES = 32, SHA512_BYTES = 64, AES_KEY_BYTES = 32, GCM_NONCE_BYTES = 12, GCM_TAG_BYTES = 16 };
+enum {
+	SHA1_BYTES = 20,
+	SHA256_BYTES = 32,
+	SHA512_BYTES = 64,
+	AES_KEY_BYTES = 32,
+	GCM_NONCE_BYTES = 12,
+	GCM_TAG_BYTES = 16
+};
 
 /** Idempotent; everything here calls it by itself. All functions of this folder may run in any thread. */
 void crypto_init(void);

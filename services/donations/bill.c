@@ -182,8 +182,8 @@ static bool is_number(struct str s)
 	if (s.n > NUMBER_BYTES_MAX) return false;
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
-		if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '|' ||
-			c == '*' || c == '@' || c == '-'))
+		if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
+			c == '|' || c == '*' || c == '@' || c == '-'))
 			return false;
 	}
 	return true;
@@ -209,7 +209,8 @@ static bool is_time(struct str s)
 	if (!two_digits(s, 0, 20, 20) || !two_digits(s, 2, 0, 99) || !two_digits(s, 5, 1, 12)) return false;
 	int year = (s.p[2] - '0') * 10 + (s.p[3] - '0'), month = (s.p[5] - '0') * 10 + (s.p[6] - '0');
 	int last = month == 2 && year % 4 ? 28 : days[month - 1];
-	return two_digits(s, 8, 1, last) && two_digits(s, 11, 0, 23) && two_digits(s, 14, 0, 59) && two_digits(s, 17, 0, 59);
+	return two_digits(s, 8, 1, last) && two_digits(s, 11, 0, 23) && two_digits(s, 14, 0, 59) &&
+	       two_digits(s, 17, 0, 59);
 }
 
 struct line {
@@ -220,12 +221,13 @@ struct line {
 
 static bool put(struct reader *r, const struct line *l)
 {
-	if (!is_number(l->order) || !is_number(l->transaction) || !is_number(l->refund_number) || !is_number(l->refund_id) ||
-	    !is_number(l->state) || !is_time(l->at))
+	if (!is_number(l->order) || !is_number(l->transaction) || !is_number(l->refund_number) ||
+	    !is_number(l->refund_id) || !is_number(l->state) || !is_time(l->at))
 		return false;
 	buf_printf(r->lines, "%s[\"%s\",\"%.*s\",\"%.*s\",\"%.*s\",\"%.*s\",\"%.*s\",%lld,%lld,\"%.*s\"]",
 	    r->seen.lines ? "," : "", l->kind, STR_FMT(l->order), STR_FMT(l->transaction), STR_FMT(l->refund_number),
-	    STR_FMT(l->refund_id), STR_FMT(l->state), (long long)l->amount_fen, (long long)l->fee_milli, STR_FMT(l->at));
+	    STR_FMT(l->refund_id), STR_FMT(l->state), (long long)l->amount_fen, (long long)l->fee_milli,
+	    STR_FMT(l->at));
 	r->seen.lines++;
 	return true;
 }
@@ -252,10 +254,10 @@ static bool fund_row(struct reader *r)
 {
 	struct str name = cell(r, BUSINESS), way = cell(r, DIRECTION);
 	bool in = str_eq(way, STR("收入"));
-	const char *kind = str_contains(name, STR("手续费"))     ? "FEE"
-			   : in && str_eq(name, STR("交易"))	 ? "PAYMENT"
-			   : !in && str_eq(name, STR("退款"))	 ? "REFUND"
-								 : "OTHER";
+	const char *kind = str_contains(name, STR("手续费"))  ? "FEE"
+			   : in && str_eq(name, STR("交易"))  ? "PAYMENT"
+			   : !in && str_eq(name, STR("退款")) ? "REFUND"
+							      : "OTHER";
 	struct line l = { .kind = kind,
 		.order = cell(r, VOUCHER),
 		.transaction = cell(r, TRANSACTION),
@@ -263,7 +265,8 @@ static bool fund_row(struct reader *r)
 		.refund_id = STR(""),
 		.state = STR(""),
 		.at = cell(r, AT) };
-	if ((!in && !str_eq(way, STR("支出"))) || !read_fen(cell(r, MOVED), &l.amount_fen) || l.amount_fen < 0) return false;
+	if ((!in && !str_eq(way, STR("支出"))) || !read_fen(cell(r, MOVED), &l.amount_fen) || l.amount_fen < 0)
+		return false;
 	*(in ? &r->seen.paid_fen : &r->seen.refunded_fen) += l.amount_fen;
 	if (!in) l.amount_fen = -l.amount_fen;
 	if (!is_number(l.order)) l.order = STR(""); /* a withdrawal's voucher may be anything */

@@ -6,7 +6,8 @@ enum {
 	PROVIDER_TIMEOUT_MS = 8000,
 	FILE_TIMEOUT_MS = 15000,
 	WORK_BYTES_MAX = 16 * 1024,
-	EMPTY_AFTER_ATTEMPTS = 6, /* WeChat makes no bill of a day without transactions; some hours later that is believed */
+	EMPTY_AFTER_ATTEMPTS =
+	    6, /* WeChat makes no bill of a day without transactions; some hours later that is believed */
 };
 
 enum next reconcile_take(struct request *r)
@@ -69,11 +70,12 @@ enum next reconcile_sign(struct request *r)
 {
 	struct reconcile_state *f = request_state(r);
 	if (f->failed) return NEXT_DONE;
-	const char *what = f->bill->work.kind == BILL_TRADE ? "tradebill?bill_type=ALL" : "fundflowbill?account_type=BASIC";
+	const char *what =
+	    f->bill->work.kind == BILL_TRADE ? "tradebill?bill_type=ALL" : "fundflowbill?account_type=BASIC";
 	f->bill->ask = (struct provider_call){ .method = "GET",
 		.timeout_ms = PROVIDER_TIMEOUT_MS,
-		.target = arena_printf(
-		    request_arena(r), "/v3/bill/%s&bill_date=%.*s&tar_type=GZIP", what, STR_FMT(f->day)) };
+		.target =
+		    arena_printf(request_arena(r), "/v3/bill/%s&bill_date=%.*s&tar_type=GZIP", what, STR_FMT(f->day)) };
 	return provider_sign(r, &f->bill->ask);
 }
 

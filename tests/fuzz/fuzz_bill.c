@@ -28,8 +28,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			int64_t fen;
 			for (int i = 0; i < 6; i++) v = json_next(v);
 			CHECK(json_count(row) == 9 && json_int64(v, &fen));
-			if (kind == BILL_FUND ? fen < 0 : refund) out += fen < 0 ? -fen : fen;
-			else in += fen;
+			if (kind == BILL_FUND ? fen < 0 : refund)
+				out += fen < 0 ? -fen : fen;
+			else
+				in += fen;
 		}
 		CHECK(in == totals.paid_fen && out == totals.refunded_fen);
 	}
