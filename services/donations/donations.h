@@ -139,6 +139,11 @@ enum next reconcile_read_file(struct request *r);
 enum next reconcile_bill_done(struct request *r);
 enum next reconcile_write(struct request *r);
 
+/* flow_export.c: gift_export, disbursement_export */
+enum next export_gifts(struct request *r);
+enum next export_disbursements(struct request *r);
+enum next export_answer(struct request *r);
+
 /* flow_watch.c: job money_watch */
 enum next watch_query(struct request *r);
 enum next watch_show(struct request *r);

@@ -56,6 +56,16 @@ static const struct step inkind_representative_get[] = {
 	{ "answer", inkind_show },
 };
 
+static const struct step gift_export[] = {
+	{ "make", export_gifts },
+	{ "answer", export_answer },
+};
+
+static const struct step disbursement_export[] = {
+	{ "make", export_disbursements },
+	{ "answer", export_answer },
+};
+
 /* A slice of orders a run; a second's sleep inside the run when none is due. */
 static const struct step order_follow[] = {
 	{ "take", follow_take }, { "taken", follow_taken }, /* order_ask for each */
@@ -140,6 +150,8 @@ static const struct flow flows[] = {
 	FLOW(my_gift_get, 0),
 	FLOW(inkind_gift_count, 0),
 	FLOW(inkind_representative_get, 0),
+	FLOW(gift_export, 0),
+	FLOW(disbursement_export, 0),
 	FLOW(order_follow, 0),
 	FLOW(refund_follow, 0),
 	FLOW(reconciliation, 0),

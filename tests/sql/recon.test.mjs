@@ -76,3 +76,22 @@ test('only the topmost unit starts a run, and only of days that have a bill', as
 	await refused(`select reconciliation_start('${id(50)}', current_date + 1, '${id(1)}')`, /no bill/);
 	await refused(`select reconciliation_start('${id(50)}', current_date - 200, '${id(1)}')`, /no bill/);
 });
+
+test('what was taken out stays recorded; nobody records in another’s name', async () => {
+	const as = (who, unit = '4412') => `set yg.subject = '${id(who)}'; set yg.organization = '${unit}'`;
+	const add = (n, by) => `insert into export_record (id, kind, requested_by, filter, rows, sha256) values ('${id(n)}', 'GIFTS', '${id(by)}', '{}', 1, repeat('0', 64))`;
+	await role(`${as(1)}; ${add(60, 1)}`);
+	await refused(`${as(1)}; ${add(61, 2)}`, /row-level security/);
+	await refused(`${as(1)}; delete from export_record`, /permission denied/);
+	await refused(`${as(1)}; update export_record set rows = 0`, /permission denied/);
+	assert.equal(await role(`${as(1, '4412/441202')}; select count(*) from export_record`), '0');
+	await assert.rejects(platform.sql('delete from donations.export_record'), /append-only/);
+});
+
+test('cells that a spreadsheet would run are text', async () => {
+	const cell = (text) => role(`select csv_cell(${text})`);
+	for (const text of ["'=1+1'", "'+1'", "'-1'", "'@SUM'", "'  =1'", "E'\\t=1'", "'＝1'", "U&'\\200B=1'"]) assert.match(await cell(text), /^"'/, text);
+	assert.equal(await cell("'张三'"), '"张三"');
+	assert.equal(await cell(`'say "x", y'`), '"say ""x"", y"');
+	assert.equal(await cell('null'), '""');
+});
