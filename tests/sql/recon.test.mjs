@@ -95,3 +95,55 @@ test('cells that a spreadsheet would run are text', async () => {
 	assert.equal(await cell(`'say "x", y'`), '"say ""x"", y"');
 	assert.equal(await cell('null'), '""');
 });
+
+test('a closed month takes no posting, is sealed by two, and never opens again', async () => {
+	const shift = "date_trunc('month', now() at time zone 'Asia/Shanghai')";
+	const [[month, last]] = await platform.sql(`select (${shift} - interval '1 month')::date, ((${shift} - interval '1 second') at time zone 'Asia/Shanghai')`);
+	const post = (n, at) => `select ledger_post('${id(n)}', 'correction', ${at}, '[{"account":"bank:transfer","fen":100},{"account":"bank:wechat","fen":-100}]', 'x', null)`;
+	assert.equal(await role(post(70, `'${last}'`)), 'created');
+	await refused(`set yg.organization = '4412/441202'; select period_propose('${month}', '${id(1)}')`, /topmost/);
+	await refused(`select period_propose(('${month}'::date + interval '1 month')::date, '${id(1)}')`, /one after the other/);
+	await role(`select period_propose('${month}', '${id(1)}')`);
+	await refused(post(71, `'${last}'`), /month is closed/);
+	assert.equal(await role(post(72, 'now()')), 'created');
+	await refused(`select period_close('${month}', '${id(1)}')`, /does not close/);
+	await role(`select period_close('${month}', '${id(2)}')`);
+	await refused(`select period_close('${month}', '${id(2)}')`, /closed/);
+	await refused(`select period_propose('${month}', '${id(1)}')`, /period_closed_once|already exists|duplicate/);
+	const [[fold, sealed]] = await platform.sql(`select (select md5(string_agg(x::text, ',' order by x.account)) from (select p.account, sum(p.fen)::bigint as fen from donations.posting p join donations.entry e on e.id = p.entry_id where e.occurred_at <= '${last}' group by 1) x),
+		(select md5(string_agg(x::text, ',' order by x.account)) from (select account, fen from donations.period_balance where month = '${month}') x)`);
+	assert.ok(sealed);
+	assert.equal(sealed, fold);
+	const gaps = async () => (await platform.sql('select count(*) from donations.period_disagreement'))[0][0];
+	assert.equal(await gaps(), '0');
+	assert.equal((await platform.sql(`select count(*) from donations.outbox where type = 'period.closed' and leaf is not null`))[0][0], '1');
+	for (const table of ['period', 'period_balance']) {
+		await refused(`delete from ${table}`, /permission denied/);
+		await refused(`insert into ${table} default values`, /permission denied/);
+	}
+	await assert.rejects(platform.sql(`update donations.period set state = 'CLOSING', closed_at = null, closed_by = null, sha256 = null`), /never opened again/);
+	await assert.rejects(platform.sql('delete from donations.period'), /never opened again|violates foreign key/);
+	await assert.rejects(platform.sql('update donations.period_balance set fen = 0'), /append-only/);
+	// what WeChat tells of late is booked in the open month, with its own time kept beside it
+	const [[gift, no, fen]] = await platform.sql("select gift_id, out_trade_no, amount_fen from donations.pay_order where state in ('CREATED', 'ORDERED', 'CLOSED') limit 1").then((rows) => (rows.length ? rows : [[]]));
+	if (gift) {
+		assert.equal(await role(`select payment_settle('${no}', 'late-${no}', ${fen}, '${last}')`), 'SETTLED');
+		assert.deepEqual(await platform.sql(`select e.occurred_at > '${last}', m.occurred_at = '${last}' from donations.entry e join donations.money_entry m on m.gift_id = e.id and m.refund_id is null where e.id = '${gift}'`), [['t', 't']]);
+		assert.equal(await gaps(), '0');
+	}
+	// a forged balance is found
+	await platform.sql('alter table donations.period_balance disable trigger user; update donations.period_balance set fen = fen + 1 where account = (select min(account) from donations.period_balance); alter table donations.period_balance enable trigger user');
+	assert.equal(await gaps(), '1');
+});
+
+test('closing waits for what began before the bar stood', async () => {
+	await platform.sql("alter table donations.period disable trigger user; alter table donations.period_balance disable trigger user; delete from donations.period_balance; delete from donations.period; alter table donations.period enable trigger user; alter table donations.period_balance enable trigger user");
+	// it has its id and has looked; the month is proposed only now
+	const early = role(`begin; select ledger_post('${id(80)}', 'correction', '2012-02-10', '[{"account":"bank:transfer","fen":7},{"account":"bank:wechat","fen":-7}]', 'x', null); select pg_sleep(1.5); commit`);
+	await new Promise((done) => { setTimeout(done, 500); });
+	await role(`select period_propose('2012-02-01', '${id(1)}')`);
+	await role(`select period_close('2012-02-01', '${id(2)}')`);
+	await early;
+	assert.deepEqual(await platform.sql("select account, fen from donations.period_balance where month = '2012-02-01' order by account"), [['bank:transfer', '7'], ['bank:wechat', '-7']]);
+	assert.equal((await platform.sql('select count(*) from donations.period_disagreement'))[0][0], '0');
+});
