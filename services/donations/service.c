@@ -109,6 +109,12 @@ static enum next make_plan_orders(struct request *r)
 }
 static const struct step plan_orders_make[] = { { "make", make_plan_orders } };
 
+static enum next close_pages(struct request *r)
+{
+	return request_query(r, "pages_close");
+}
+static const struct step pages_close[] = { { "close", close_pages } };
+
 #define FLOW(name, state_bytes)                                                                                        \
 	{                                                                                                              \
 #name, name, ARRAY_LEN(name), state_bytes                                                              \
@@ -126,6 +132,7 @@ static const struct flow flows[] = {
 	FLOW(totals_fold, 0),
 	FLOW(gift_partitions_ensure, 0),
 	FLOW(plan_orders_make, 0),
+	FLOW(pages_close, 0),
 };
 
 const struct flow order_ask = { "order_ask", order_ask_steps, ARRAY_LEN(order_ask_steps), sizeof(struct follow_state) };
@@ -139,6 +146,7 @@ static const struct job jobs[] = {
 	{ "money_watch", 5000 },
 	{ "gift_partitions_ensure", 6 * 3600 * 1000 },
 	{ "plan_orders_make", 2000 },
+	{ "pages_close", 60000 },
 };
 
 static const char *const consumes[] = { "transparency" };
