@@ -23,6 +23,7 @@ create table plan (
 	failure_count smallint not null default 0,
 	retry_on date,
 	open_gift uuid,                -- the order that waits for a tap
+	recall boolean not null default false, -- its date was paid by another: take it back
 	paid_count integer not null default 0,
 	version integer not null default 1,
 	created_at timestamptz not null default now(),
@@ -43,7 +44,7 @@ create table plan (
 );
 create index plan_by_donor on plan (donor, id);
 create index plan_due on plan ((least(next_charge_on, retry_on))) where open_gift is null and state in ('ACTIVE', 'FAILING');
-create index plan_open on plan (open_gift) where open_gift is not null;
+create index plan_unwanted on plan (open_gift) where open_gift is not null and (recall or state in ('PAUSED', 'ENDED'));
 create trigger plan_kept before delete on plan for each row execute function append_only();
 
 create function plan_before_update() returns trigger
@@ -237,9 +238,8 @@ declare
 begin
 	with unwanted as (
 		select o.out_trade_no
-		from plan_gift a join plan p on p.id = a.plan_id join gift g on g.id = a.gift_id join pay_order o on o.out_trade_no = g.public_code
-		where a.state = 'OPEN' and o.state in ('CREATED', 'ORDERED') and o.expires_at > now()
-		  and (p.state in ('PAUSED', 'ENDED') or exists (select from plan_gift b where b.plan_id = a.plan_id and b.due_on = a.due_on and b.state = 'PAID'))
+		from plan p join gift g on g.id = p.open_gift join pay_order o on o.out_trade_no = g.public_code
+		where p.open_gift is not null and (p.recall or p.state in ('PAUSED', 'ENDED')) and o.state in ('CREATED', 'ORDERED') and o.expires_at > now()
 		limit p_limit for update of o skip locked
 	)
 	update pay_order o set expires_at = now(), next_check_at = now() from unwanted u where u.out_trade_no = o.out_trade_no;
@@ -266,6 +266,9 @@ begin
 	update plan_gift set state = case when new.state = 'CLOSED' then 'MISSED' when v_paid then 'EXTRA' else 'PAID' end where gift_id = new.id;
 	if p.open_gift = new.id then
 		p.open_gift := null;
+		p.recall := false;
+	elsif new.state = 'PAID' and p.due_on = a.due_on then
+		p.recall := p.open_gift is not null;
 	end if;
 	if new.state = 'PAID' and not v_paid then
 		p.paid_count := p.paid_count + 1;
@@ -291,7 +294,7 @@ begin
 		p.next_charge_on := null;
 		p.retry_on := null;
 	end if;
-	update plan set open_gift = p.open_gift, paid_count = p.paid_count, failure_count = p.failure_count, retry_on = p.retry_on, state = p.state, reason = p.reason,
+	update plan set open_gift = p.open_gift, recall = p.recall, paid_count = p.paid_count, failure_count = p.failure_count, retry_on = p.retry_on, state = p.state, reason = p.reason,
 		next_charge_on = p.next_charge_on, ended_at = case when p.state = 'ENDED' then coalesce(p.ended_at, now()) end where id = p.id;
 	if new.state = 'PAID' and v_paid then
 		perform plan_tell(p, 'paid_twice', json_build_object('gift_id', new.id, 'due_on', a.due_on));
