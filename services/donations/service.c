@@ -139,6 +139,18 @@ static enum next ensure_partitions(struct request *r)
 }
 static const struct step gift_partitions_ensure[] = { { "ensure", ensure_partitions } };
 
+static enum next make_plan_orders(struct request *r)
+{
+	return request_query(r, "plan_orders_make");
+}
+static const struct step plan_orders_make[] = { { "make", make_plan_orders } };
+
+static enum next close_pages(struct request *r)
+{
+	return request_query(r, "pages_close");
+}
+static const struct step pages_close[] = { { "close", close_pages } };
+
 #define FLOW(name, state_bytes)                                                                                        \
 	{                                                                                                              \
 #name, name, ARRAY_LEN(name), state_bytes                                                              \
@@ -158,6 +170,8 @@ static const struct flow flows[] = {
 	FLOW(money_watch, 0),
 	FLOW(totals_fold, 0),
 	FLOW(gift_partitions_ensure, 0),
+	FLOW(plan_orders_make, 0),
+	FLOW(pages_close, 0),
 };
 
 const struct flow order_ask = { "order_ask", order_ask_steps, ARRAY_LEN(order_ask_steps), sizeof(struct follow_state) };
@@ -174,6 +188,8 @@ static const struct job jobs[] = {
 	{ "reconciliation", 2000 },
 	{ "money_watch", 5000 },
 	{ "gift_partitions_ensure", 6 * 3600 * 1000 },
+	{ "plan_orders_make", 2000 },
+	{ "pages_close", 60000 },
 };
 
 static const char *const consumes[] = { "transparency" };

@@ -179,3 +179,24 @@ begin
 end $$;
 commit;
 select donations.totals_fold(), donations.totals_fold();
+
+-- Donors who give every month, quarter and year, from next month on; a personal page that is open and one that waits for staff.
+begin;
+set local search_path = donations;
+select plan_create_on((overlay(md5('plan' || i) placing '7' from 13 for 1))::uuid, (select donor from gift where campaign_id = c.id and state = 'PAID' order by id offset i limit 1),
+	c.id, 5000 * i, (array['MONTH', 'QUARTER', 'YEAR'])[i], 1::smallint, (array[1, 15, 31])[i]::smallint, case when i = 1 then 12::smallint end,
+	(date_trunc('month', business_day()) + interval '1 month')::date, null, case when i < 3 then (array['西江边的风', '端砚'])[i] end, business_day())
+from (select t.id from campaign_taking_gifts t join campaign c using (id) where c.ends_on > business_day() + 45
+      and (select count(*) from gift where campaign_id = t.id and state = 'PAID') > 3 order by t.id desc limit 1) c, generate_series(1, 3) i;
+create temporary table demo_page on commit drop as
+select t.id as campaign, c.organization, c.ends_on from campaign_taking_gifts t join campaign c using (id)
+where c.organization <> '4412' and c.ends_on > business_day() + 45 order by t.id desc limit 1;
+select set_config('yg.kind', 'staff', true), set_config('yg.organization', '4412', true);
+select count(page_permit(campaign, true, '00000000-0000-7000-8000-000000000000')) from demo_page;
+select set_config('yg.kind', 'citizen', true), set_config('yg.subject', '00000000-0000-7000-8000-000000000001', true);
+select count(page_submit((page_create(v.id::uuid, campaign, v.organizer, v.title, v.story, v.goal, business_day() + 30)).id))
+from demo_page, (values ('00000000-0000-7000-8000-0000000000a1', '小林', '三十岁，跑一场马拉松', '每跑一公里，请为这个项目捐一元。', 420000),
+	('00000000-0000-7000-8000-0000000000a2', '阿明', '婚礼不收礼金', '礼金请都捐到这里。', 1000000)) v (id, organizer, title, story, goal);
+select set_config('yg.kind', 'staff', true);
+select count(page_review('00000000-0000-7000-8000-0000000000a1', true, null, '00000000-0000-7000-8000-000000000000')) from demo_page;
+commit;

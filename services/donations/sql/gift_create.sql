@@ -7,25 +7,27 @@ with asked as materialized (
     select ord, :new.id::uuid as id, :new.public_code::text as code, :identity.subject::uuid as donor,
            :body.campaign_id::uuid as campaign_id, :body.amount_fen::bigint as amount_fen,
            coalesce(:body.channel::text, 'WECHAT_JSAPI') as channel, coalesce(:body.disclosure::text, 'ANONYMOUS') as disclosure,
-           :flow.shown_name::text as shown_name, :body.message::text as message, :flow.real_name::bytea as real_name, :flow.salt::bytea as salt, :flow.commitment::text as commitment,
+           :flow.shown_name::text as shown_name, :body.message::text as message, :body.page_code::text as page_code, :flow.real_name::bytea as real_name, :flow.salt::bytea as salt, :flow.commitment::text as commitment,
            :pii.key_id::uuid as key_id, :pii.wrapped_key::bytea as wrapped_key,
            :idempotency.id::uuid as claim, :idempotency.fingerprint::uuid as fingerprint
     from input
 ), judged as materialized (
-    select a.*, c.title, now() + case a.channel when 'BANK_TRANSFER' then interval '30 days' else interval '30 minutes' end as expires_at,
+    select a.*, c.title, p.id as page_id, now() + case a.channel when 'BANK_TRANSFER' then interval '30 days' else interval '30 minutes' end as expires_at,
            case when c.id is null or c.state = 'DRAFT' then 'campaign-not-found'
                 when c.state <> 'OPEN' then 'campaign-not-open'
                 when t.today < c.starts_on then 'campaign-not-started'
                 when t.today > c.ends_on then 'campaign-ended'
                 when c.filing_no is null and t.today > c.starts_on + 10 then 'campaign-filing-overdue'
                 when a.amount_fen < c.min_gift_fen then 'amount-below-minimum'
-                when a.amount_fen > c.max_gift_fen then 'amount-above-maximum' end as problem,
+                when a.amount_fen > c.max_gift_fen then 'amount-above-maximum'
+                when a.page_code is not null and p.id is null then 'gift-page-open' end as problem,
            case when a.channel = 'BANK_TRANSFER' then json_build_object('holder', c.bank_holder, 'bank', c.bank_name,
                 'account', c.bank_account, 'remark', a.code) end as transfer,
            rfc3339(now()) as created_text
     from asked a
     cross join (select (now() at time zone 'Asia/Shanghai')::date as today) t
     left join campaign c on c.id = a.campaign_id
+    left join page_taking_gifts p on p.code = a.page_code and p.campaign_id = a.campaign_id
 ), claimed as (
     insert into idempotency (id, operation, fingerprint, out_trade_no, answer)
     select claim, 'gift_create', fingerprint, code,
@@ -44,8 +46,8 @@ with asked as materialized (
     insert into gift_commitment (gift_id, key_id, salt, commitment)
     select id, key_id, salt, commitment from made where key_id is not null
 ), given as (
-    insert into gift (id, public_code, campaign_id, donor, amount_fen, channel, disclosure, shown_name, message, real_name, key_id)
-    select id, code, campaign_id, donor, amount_fen, channel, disclosure, shown_name, message, real_name, key_id from made
+    insert into gift (id, public_code, campaign_id, donor, amount_fen, channel, disclosure, shown_name, message, real_name, key_id, page_id)
+    select id, code, campaign_id, donor, amount_fen, channel, disclosure, shown_name, message, real_name, key_id, page_id from made
 ), ordered as (
     insert into pay_order (out_trade_no, gift_id, campaign_id, amount_fen, channel, expires_at, next_check_at)
     select code, id, campaign_id, amount_fen, channel, expires_at,

@@ -1,0 +1,9 @@
+-- shape: one
+-- tx: write
+-- What is not submitted yet may change.
+select case when p.id is null then 'precondition-failed' end as "!problem",
+       p.id, p.code, p.campaign_id as "campaign.id", (select title from campaign where id = p.campaign_id) as "campaign.title", p.organizer, p.title, p.story, p.goal_fen, p.ends_on,
+       p.failure_rule, p.state, p.created_at, p.updated_at, p.submitted_at, p.opened_at, p.closed_at, p.close_reason, p.refusal,
+       p.version::text as "!etag"
+from page_update(:path.id::uuid, :body.organizer::text, :body.title::text, :body.story::text, :body.goal_fen::bigint, :body.ends_on::date,
+                 split_part(:header.if_match::text, '.', 1)) p

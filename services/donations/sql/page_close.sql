@@ -1,0 +1,7 @@
+-- shape: one
+-- tx: write
+-- Staff close it.
+select p.id, p.code, p.campaign_id as "campaign.id", (select title from campaign where id = p.campaign_id) as "campaign.title", p.organizer, p.title, p.story, p.goal_fen, p.ends_on,
+       p.failure_rule, p.state, p.created_at, p.updated_at, p.submitted_at, p.opened_at, p.closed_at, p.close_reason, p.refusal,
+       p.version::text as "!etag", concat('pages campaign:', p.campaign_id) as "!purge"
+from page_close(:path.id::uuid, :body.reason::text) p

@@ -1,0 +1,4 @@
+-- shape: one
+-- tx: write
+-- Pages whose time is over, for the job.
+select pages_close() as closed

@@ -1,0 +1,9 @@
+-- shape: one
+-- tx: write
+-- Another amount, from the next order on.
+select case when p.id is null then 'precondition-failed' end as "!problem",
+       p.id, p.campaign_id as "campaign.id", (select title from campaign where id = p.campaign_id) as "campaign.title", p.amount_fen, p.unit, p.every, p.cycle_day, p.installments,
+       p.start_on, p.end_on, p.disclosure, p.shown_name, p.state, p.reason, p.next_charge_on, p.failure_count, p.retry_on, p.open_gift as open_gift_id, p.paid_count,
+       p.created_at, p.updated_at, p.ended_at,
+       p.version::text as "!etag"
+from plan_change(:path.id::uuid, :body.amount_fen::bigint, split_part(:header.if_match::text, '.', 1)) p

@@ -1,0 +1,11 @@
+-- shape: page
+-- tx: read
+-- The caller's own, newest first.
+select p.id, p.campaign_id as "campaign.id", (select title from campaign where id = p.campaign_id) as "campaign.title", p.amount_fen, p.unit, p.every, p.cycle_day, p.installments,
+       p.start_on, p.end_on, p.disclosure, p.shown_name, p.state, p.reason, p.next_charge_on, p.failure_count, p.retry_on, p.open_gift as open_gift_id, p.paid_count,
+       p.created_at, p.updated_at, p.ended_at,
+       p.id as "page.id"
+from plan p
+where p.donor = :identity.subject::uuid and p.id < coalesce(:page.id::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+order by p.id desc
+limit :page.limit::bigint
