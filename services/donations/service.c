@@ -56,6 +56,22 @@ static const struct step inkind_representative_get[] = {
 	{ "answer", inkind_show },
 };
 
+static const struct step my_receipt_create[] = {
+	{ "seal title", title_seal },
+	{ "request", title_request }, /* the job carries it */
+	{ "answer", title_requested },
+};
+
+static const struct step my_receipt_get[] = {
+	{ "load", title_load_mine },
+	{ "answer", title_show_mine },
+};
+
+static const struct step receipt_get[] = {
+	{ "load", title_load },
+	{ "answer", title_show },
+};
+
 /* A slice of orders a run; a second's sleep inside the run when none is due. */
 static const struct step order_follow[] = {
 	{ "take", follow_take }, { "taken", follow_taken }, /* order_ask for each */
@@ -86,6 +102,17 @@ static const struct step refund_ask_steps[] = {
 	{ "looked", refund_read_look },
 };
 
+static const struct step receipt_follow[] = {
+	{ "take", receipt_take }, { "taken", receipt_taken }, /* receipt_ask for each */
+};
+
+static const struct step receipt_ask_steps[] = {
+	{ "begin", receipt_begin },
+	{ "send", receipt_send },
+	{ "read", receipt_read }, /* refused for good: is there really no such receipt? */
+	{ "looked", receipt_read_look },
+};
+
 static const struct step money_watch[] = {
 	{ "query", watch_query },
 	{ "show", watch_show },
@@ -114,8 +141,12 @@ static const struct flow flows[] = {
 	FLOW(my_gift_get, 0),
 	FLOW(inkind_gift_count, 0),
 	FLOW(inkind_representative_get, 0),
+	FLOW(my_receipt_create, 0),
+	FLOW(my_receipt_get, 0),
+	FLOW(receipt_get, 0),
 	FLOW(order_follow, 0),
 	FLOW(refund_follow, 0),
+	FLOW(receipt_follow, 0),
 	FLOW(money_watch, 0),
 	FLOW(totals_fold, 0),
 	FLOW(gift_partitions_ensure, 0),
@@ -125,10 +156,14 @@ const struct flow order_ask = { "order_ask", order_ask_steps, ARRAY_LEN(order_as
 const struct flow refund_ask = { "refund_ask", refund_ask_steps, ARRAY_LEN(refund_ask_steps),
 	sizeof(struct refund_state) };
 
+const struct flow receipt_ask = { "receipt_ask", receipt_ask_steps, ARRAY_LEN(receipt_ask_steps),
+	sizeof(struct receipt_state) };
+
 static const struct job jobs[] = {
 	{ "totals_fold", 1000 },
 	{ "order_follow", 10 },
 	{ "refund_follow", 10 },
+	{ "receipt_follow", 10 },
 	{ "money_watch", 5000 },
 	{ "gift_partitions_ensure", 6 * 3600 * 1000 },
 };
