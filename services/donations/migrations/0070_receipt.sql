@@ -99,7 +99,7 @@ create index receipt_by_key on receipt (key_id);
 create trigger receipt_kept before delete on receipt for each row execute function append_only();
 
 create function receipt_before_update() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = donations, pg_temp as $$
 begin
 	if (new.id, new.request_no, new.gift_id, new.public_code, new.campaign_id, new.organization, new.donor, new.amount_fen, new.payer_kind,
 			new.payer_uscc, new.title, new.key_id, new.commitment, new.created_at, new.replaces)
@@ -145,7 +145,7 @@ create index receipt_reversal_due on receipt_reversal (next_check_at) where stat
 create trigger receipt_reversal_kept before delete on receipt_reversal for each row execute function append_only();
 
 create function receipt_reversal_before_update() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = donations, pg_temp as $$
 begin
 	if (new.receipt_id, new.id, new.request_no, new.reason, new.requested_by, new.created_at)
 		is distinct from (old.receipt_id, old.id, old.request_no, old.reason, old.requested_by, old.created_at)
