@@ -49,9 +49,8 @@ static enum next call(struct request *r, struct receipt_call *c)
 	id_random(random, sizeof random);
 	id_hex(random, sizeof random, c->nonce);
 	struct str now = arena_printf(a, "%lld", (long long)clock_wall_s());
-	struct str signature = mac(r,
-	    arena_printf(a, "%s\n%.*s\n%.*s\n%.*s\n%.*s", c->method, STR_FMT(c->target), STR_FMT(now), 2 * NONCE_BYTES, c->nonce,
-		STR_FMT(c->body)));
+	struct str signature = mac(r, arena_printf(a, "%s\n%.*s\n%.*s\n%.*s\n%.*s", c->method, STR_FMT(c->target),
+					  STR_FMT(now), 2 * NONCE_BYTES, c->nonce, STR_FMT(c->body)));
 	const struct http_field fields[] = {
 		{ STR("Accept"), STR("application/json") },
 		{ STR("Content-Type"), STR("application/json") },
@@ -74,9 +73,8 @@ static enum next call(struct request *r, struct receipt_call *c)
 /* 4xx with these codes will be answered so again and again. */
 static bool for_good(struct str code)
 {
-	static const char *const codes[] = { "PAYER_INVALID", "AMOUNT_INVALID", "ITEM_UNKNOWN",
-		"ORIGINAL_UNKNOWN", "ALREADY_REVERSED", "REQUEST_INVALID", "REQUEST_MISMATCH",
-		"REQUEST_UNKNOWN" };
+	static const char *const codes[] = { "PAYER_INVALID", "AMOUNT_INVALID", "ITEM_UNKNOWN", "ORIGINAL_UNKNOWN",
+		"ALREADY_REVERSED", "REQUEST_INVALID", "REQUEST_MISMATCH", "REQUEST_UNKNOWN" };
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
 		if (str_eq(code, str_of(codes[i]))) return true;
 	return false;
@@ -93,8 +91,8 @@ static void read_reply(struct request *r, struct receipt_call *c)
 		c->code = str_of(err_info(reply->err)->name);
 		return;
 	}
-	struct str right = mac(r,
-	    arena_printf(request_arena(r), "%.*s\n%d\n%.*s", 2 * NONCE_BYTES, c->nonce, reply->status, STR_FMT(reply->body)));
+	struct str right = mac(r, arena_printf(request_arena(r), "%.*s\n%d\n%.*s", 2 * NONCE_BYTES, c->nonce,
+				      reply->status, STR_FMT(reply->body)));
 	struct str given = http_get(reply->fields, STR("x-receipt-signature"));
 	if (!right.p || !crypto_equal(given, right)) {
 		log_line(LOG_WARN, "receipt platform", "status %d, and the platform did not sign it", reply->status);
@@ -187,7 +185,8 @@ enum next receipt_send(struct request *r)
 {
 	struct receipt_state *f = request_state(r);
 	if (f->call.body.p) return call(r, &f->call);
-	f->call.code = STR("TITLE_DESTROYED"); /* its key is gone: nobody can ask any more, only see what an earlier try did */
+	f->call.code =
+	    STR("TITLE_DESTROYED"); /* its key is gone: nobody can ask any more, only see what an earlier try did */
 	f->call.refused = true;
 	return NEXT_STEP;
 }

@@ -27,8 +27,8 @@ static void put(struct request *r, struct json_writer *w, const char *column)
 
 static void put_all(struct request *r, struct json_writer *w)
 {
-	static const char *const texts[] = { "id", "gift_id", "public_code", "amount_words", "payer_kind", "payer_uscc", "state",
-		"created_at", "code", "number", "check_code", "issued_at", "ended_at", "replaces" };
+	static const char *const texts[] = { "id", "gift_id", "public_code", "amount_words", "payer_kind", "payer_uscc",
+		"state", "created_at", "code", "number", "check_code", "issued_at", "ended_at", "replaces" };
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) put(r, w, texts[i]);
 	json_put_member_i64(w, "amount_fen", request_column_i64(r, 0, "amount_fen", 0));
 	struct str reversal = request_column(r, 0, "reversal");

@@ -172,9 +172,9 @@ create function receipt_whole() returns trigger
 language plpgsql security definer set search_path = donations, pg_temp as $$
 begin
 	if exists (select from receipt r left join receipt_reversal v on v.receipt_id = r.id
+		left join receipt_number n on n.receipt_id = r.id and n.kind = 'ISSUE' left join receipt_number m on m.receipt_id = r.id and m.kind = 'REVERSAL'
 		where r.id = coalesce(to_json(new) ->> 'receipt_id', to_json(new) ->> 'id')::uuid
-		and ((r.number is not null) is distinct from exists (select from receipt_number n where (n.code, n.number, n.receipt_id, n.kind) = (r.code, r.number, r.id, 'ISSUE'))
-			or (v.number is not null) is distinct from exists (select from receipt_number n where (n.code, n.number, n.receipt_id, n.kind) = (v.code, v.number, r.id, 'REVERSAL'))
+		and ((r.code, r.number) is distinct from (n.code, n.number) or (v.code, v.number) is distinct from (m.code, m.number)
 			or (r.state = 'VOIDED') is distinct from (coalesce(v.state, '') = 'VOIDED')
 			or (v.receipt_id is not null and r.state not in ('ISSUED', 'VOIDED')))) then
 		perform refuse('receipt_numbers', 'numbers, states and red letter do not fit together');
