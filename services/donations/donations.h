@@ -133,6 +133,15 @@ enum next title_show_mine(struct request *r);
 enum next title_load(struct request *r);
 enum next title_show(struct request *r);
 
+/* flow_party.c: party_create, party_get, party_search */
+enum next party_seal(struct request *r);
+enum next party_insert(struct request *r);
+enum next party_made(struct request *r);
+enum next party_load(struct request *r);
+enum next party_show(struct request *r);
+enum next party_look_up(struct request *r);
+enum next party_found(struct request *r);
+
 /* flow_receipt.c: job receipt_follow, and receipt_ask for each receipt or red letter it takes */
 extern const struct flow receipt_ask;
 struct receipt_call {

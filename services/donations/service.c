@@ -72,6 +72,22 @@ static const struct step receipt_get[] = {
 	{ "answer", title_show },
 };
 
+static const struct step party_create[] = {
+	{ "seal", party_seal },
+	{ "insert", party_insert },
+	{ "answer", party_made },
+};
+
+static const struct step party_get[] = {
+	{ "load", party_load },
+	{ "answer", party_show },
+};
+
+static const struct step party_search[] = {
+	{ "look up", party_look_up },
+	{ "answer", party_found },
+};
+
 /* A slice of orders a run; a second's sleep inside the run when none is due. */
 static const struct step order_follow[] = {
 	{ "take", follow_take }, { "taken", follow_taken }, /* order_ask for each */
@@ -144,6 +160,9 @@ static const struct flow flows[] = {
 	FLOW(my_receipt_create, 0),
 	FLOW(my_receipt_get, 0),
 	FLOW(receipt_get, 0),
+	FLOW(party_create, 0),
+	FLOW(party_get, 0),
+	FLOW(party_search, 0),
 	FLOW(order_follow, 0),
 	FLOW(refund_follow, 0),
 	FLOW(receipt_follow, 0),
