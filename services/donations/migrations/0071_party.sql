@@ -122,6 +122,10 @@ language plpgsql security definer set search_path = donations, pg_temp as $$
 declare
 	p party := party_take(p_id);
 begin
+	-- only who has given to the unit: a link shows consents, and an erasure takes names
+	if not exists (select from gift g join campaign c on c.id = g.campaign_id where g.donor = p_subject and in_my_organization(c.organization)) then
+		perform refuse('party_link_unknown', 'this account has given nothing to the unit');
+	end if;
 	insert into party_link (subject, party_id, linked_by) values (p_subject, p_id, current_subject());
 	return p;
 end $$;
@@ -156,14 +160,15 @@ begin
 	return p;
 end $$;
 
--- The person is unfindable afterwards: name, phone, alias, look-up and links go, and so do the keys of the names on his gifts, and with
--- them the salts. Amounts, totals and the public log stay as they are. Titles of receipts stay: accounts must be kept.
+-- The person is unfindable afterwards: name, phone, alias, look-up and links go, and so do the keys of the names on his gifts to the
+-- unit, and with them the salts. Amounts, totals and the public log stay as they are. Titles of receipts stay: accounts must be kept.
 create function party_erase(p_id uuid) returns party
 language plpgsql security definer set search_path = donations, pg_temp as $$
 declare
 	p party := party_take(p_id);
 begin
-	delete from person_key k using party_link l join gift g on g.donor = l.subject where l.party_id = p_id and k.key_id = g.key_id;
+	delete from person_key k using party_link l join gift g on g.donor = l.subject join campaign c on c.id = g.campaign_id
+	where l.party_id = p_id and k.key_id = g.key_id and in_my_organization(c.organization);
 	delete from party_link where party_id = p_id;
 	delete from person_key where key_id = p.key_id;
 	update party set name = null, phone = null, phone_index = null, alias = null, disclosure = 'NONE', erased_at = now(), erased_by = current_subject()
