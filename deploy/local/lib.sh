@@ -10,7 +10,7 @@ DEMO=${YG_DEMO:-full}
 PGBIN=/usr/lib/postgresql/15/bin
 SERVICES="identity donations transparency"
 # In the order of starting.
-PROCESSES="postgres redis wechat wechat_pay identity donations transparency relay_identity relay_donations relay_transparency gateway"
+PROCESSES="postgres redis wechat wechat_pay receipts identity donations transparency relay_identity relay_donations relay_transparency gateway"
 
 mkdir -p "$VAR/log" "$VAR/secrets" "$VAR/pid"
 chmod 700 "$VAR/secrets"
@@ -87,6 +87,7 @@ port_of() {
 	wechat_pay_control) echo $((PORT + 9)) ;;
 	transparency) echo $((PORT + 10)) ;;
 	relay_transparency) echo $((PORT + 11)) ;;
+	receipts | receipts_control) echo $((PORT + 12)) ;; # as wechat
 	esac
 }
 

@@ -51,6 +51,12 @@ await until('the refund is done', async () => {
 });
 await exchange('the public page tells it', 'GET', `/v1/public/gifts/${gift.public_code}`);
 await exchange('and the totals', 'GET', '/v1/public/summary');
+const receipt = await exchange('the donor asks for a receipt of the rest (公益事业捐赠票据)', 'POST', `/v1/me/gifts/${gift.id}/receipts`, { token: citizen.access_token, body: { title: '林小满' } });
+await until('the province has given a number', async () => {
+	const seen = await fetch(`${demo.base_url}/v1/me/receipts/${receipt.id}`, { headers: { Authorization: `Bearer ${citizen.access_token}` } });
+	return (await seen.json()).state === 'ISSUED';
+});
+await exchange('it has its number, and the amount in capitals', 'GET', `/v1/me/receipts/${receipt.id}`, { token: citizen.access_token });
 
 const login = async (username) => {
 	const { password } = demo.staff.find((one) => one.username === username);
@@ -80,13 +86,13 @@ const get = async (place) => {
 	const raw = Buffer.from(await response.arrayBuffer());
 	return { status: response.status, raw, text: raw.toString() };
 };
-await until('both events of the gift are in the log', async () => {
+await until('the gift, its refund and its receipt are in the log', async () => {
 	const seen = await get(`/v1/public/gifts/${gift.public_code}/proof`);
-	return seen.status === 200 && JSON.parse(seen.text).items.length === 2;
+	return seen.status === 200 && JSON.parse(seen.text).items.length === 3;
 });
 await until('the rest is in the log', async () => JSON.parse((await get('/v1/public/log')).text).waiting === 0);
 const log = await exchange('the public log: its key, its size, how late it is', 'GET', '/v1/public/log');
-const { items: proofs } = await exchange('proofs of both events of the gift', 'GET', `/v1/public/gifts/${gift.public_code}/proof`);
+const { items: proofs } = await exchange('proofs of all events of the gift', 'GET', `/v1/public/gifts/${gift.public_code}/proof`);
 const { openings } = await exchange('the donor takes what opens the commitment to the name', 'GET', `/v1/me/gifts/${gift.id}`, { token: citizen.access_token });
 for (const [i, proof] of proofs.entries()) {
 	const file = path.join(folder, `receipt-${i}.json`);

@@ -21,9 +21,15 @@ struct matters {
 	int64_t *differences_open, *days_due; /* job reconciliation */
 };
 
+/* The province's receipt platform; without a base_url requests wait. */
+struct receipts {
+	struct str base_url, app, key;
+};
+
 /* What the flows of this service share: service_context(). */
 struct donations {
 	struct wechat_pay pay;
+	struct receipts receipts;
 	struct lru openids; /* subject → struct openid */
 	struct pace pace; /* of the jobs' calls */
 	struct matters matters;
@@ -45,6 +51,8 @@ struct give_state {
 	struct str timestamp, nonce;
 	struct str answer;
 };
+/** Sets flow.salt and flow.commitment: SHA-256(salt || name), for the gift's or the receipt's leaf. */
+void give_commit_to(struct request *r, struct str name);
 enum next give_check(struct request *r);
 enum next give_insert(struct request *r);
 enum next give_inserted(struct request *r);
@@ -153,6 +161,50 @@ enum next mine_load(struct request *r);
 enum next mine_answer(struct request *r);
 /** Opens the sealed name in `column` of the row under its column "wrapped_key"; absent when there is none, or its key was destroyed. */
 MUST_USE enum err mine_open(struct request *r, const char *column, struct str context, struct str *name);
+
+/** The member "openings": what opens a leaf's commitment `member` to the name. */
+void mine_put_opening(struct json_writer *w, const char *member, struct str name, struct str salt);
+
+/* flow_title.c: my_receipt_create, my_receipt_get, receipt_get */
+extern const char receipt_title_context[];
+enum next title_seal(struct request *r);
+enum next title_request(struct request *r);
+enum next title_requested(struct request *r);
+enum next title_load_mine(struct request *r);
+enum next title_show_mine(struct request *r);
+enum next title_load(struct request *r);
+enum next title_show(struct request *r);
+
+/* flow_party.c: party_create, party_get, party_search */
+enum next party_seal(struct request *r);
+enum next party_insert(struct request *r);
+enum next party_made(struct request *r);
+enum next party_load(struct request *r);
+enum next party_show(struct request *r);
+enum next party_look_up(struct request *r);
+enum next party_found(struct request *r);
+
+/* flow_receipt.c: job receipt_follow, and receipt_ask for each receipt or red letter it takes */
+extern const struct flow receipt_ask;
+struct receipt_call {
+	const char *method;
+	struct str target, body;
+	char nonce[33];
+	bool good, refused; /* as promised; refused for good */
+	struct str code;
+	const struct json *reply;
+};
+struct receipt_state {
+	struct str request_no, refusal;
+	bool reversal;
+	struct receipt_call call, look;
+};
+enum next receipt_take(struct request *r);
+enum next receipt_taken(struct request *r);
+enum next receipt_begin(struct request *r);
+enum next receipt_send(struct request *r);
+enum next receipt_read(struct request *r);
+enum next receipt_read_look(struct request *r);
 
 /* flow_inkind.c: inkind_gift_count, inkind_representative_get */
 enum next inkind_seal(struct request *r);

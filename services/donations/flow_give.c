@@ -17,8 +17,8 @@ static struct str text_member(const struct json *body, const char *name)
 	return s.n ? s : STR_NONE;
 }
 
-/* What the gift's leaf will say of the name: SHA-256(salt || name). The salt is the donor's, to show whom he wants. */
-static void commit_to(struct request *r, struct str name)
+/* What the leaf will say of the name. The salt is the donor's, to show whom he wants. */
+void give_commit_to(struct request *r, struct str name)
 {
 	unsigned char salt[SALT_BYTES], digest[SHA256_BYTES];
 	char salt_text[2 * SALT_BYTES + 1], text[2 * SHA256_BYTES + 1];
@@ -48,7 +48,7 @@ enum next give_check(struct request *r)
 	if (names.real_name.p) {
 		enum err e = request_seal(r, "flow.real_name", STR("donations.gift.real_name"), names.real_name);
 		if (e != ERR_NONE) return request_fail(r, e, NULL);
-		commit_to(r, names.real_name);
+		give_commit_to(r, names.real_name);
 	}
 	g->creating = true;
 	return NEXT_STEP;

@@ -1,5 +1,5 @@
 /* One of the caller's own gifts: the only place where a donor's real name is opened, for that donor. (flow_inkind.c opens those of
- * who counted goods on a donor's behalf.) */
+ * who counted goods on a donor's behalf, flow_title.c the names on receipts.) */
 #include "services/donations/donations.h"
 
 #include "common/core/id.h"
@@ -38,13 +38,13 @@ static void put(struct request *r, struct json_writer *w, const char *column)
 	if (value.p) json_put_member_str(w, column, value);
 }
 
-/* What opens the gift's commitment in the public log, as a receipt has it (deploy/verify/README.md). */
-static void put_opening(struct json_writer *w, struct str name, struct str salt)
+/* What opens a commitment in the public log, as a receipt has it (deploy/verify/README.md). */
+void mine_put_opening(struct json_writer *w, const char *member, struct str name, struct str salt)
 {
 	if (!name.p || !salt.p) return;
 	json_put_key(w, STR("openings"));
 	json_begin_object(w);
-	json_put_key(w, STR("donor"));
+	json_put_key(w, str_of(member));
 	json_begin_object(w);
 	json_put_member_str(w, "salt", salt);
 	json_put_member_str(w, "value", name);
@@ -70,7 +70,7 @@ enum next mine_answer(struct request *r)
 		"paid_at", "out_trade_no", "expires_at" };
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) put(r, w, texts[i]);
 	if (name.p) json_put_member_str(w, "real_name", name);
-	put_opening(w, name, request_column(r, 0, "salt"));
+	mine_put_opening(w, "donor", name, request_column(r, 0, "salt"));
 	json_put_key(w, STR("refunds"));
 	json_put_raw(w, request_column(r, 0, "refunds"));
 	json_end_object(w);

@@ -66,6 +66,38 @@ static const struct step disbursement_export[] = {
 	{ "answer", export_answer },
 };
 
+static const struct step my_receipt_create[] = {
+	{ "seal title", title_seal },
+	{ "request", title_request }, /* the job carries it */
+	{ "answer", title_requested },
+};
+
+static const struct step my_receipt_get[] = {
+	{ "load", title_load_mine },
+	{ "answer", title_show_mine },
+};
+
+static const struct step receipt_get[] = {
+	{ "load", title_load },
+	{ "answer", title_show },
+};
+
+static const struct step party_create[] = {
+	{ "seal", party_seal },
+	{ "insert", party_insert },
+	{ "answer", party_made },
+};
+
+static const struct step party_get[] = {
+	{ "load", party_load },
+	{ "answer", party_show },
+};
+
+static const struct step party_search[] = {
+	{ "look up", party_look_up },
+	{ "answer", party_found },
+};
+
 /* A slice of orders a run; a second's sleep inside the run when none is due. */
 static const struct step order_follow[] = {
 	{ "take", follow_take }, { "taken", follow_taken }, /* order_ask for each */
@@ -122,6 +154,17 @@ static const struct step reconciliation_ask_steps[] = {
 	{ "write", reconcile_write },
 };
 
+static const struct step receipt_follow[] = {
+	{ "take", receipt_take }, { "taken", receipt_taken }, /* receipt_ask for each */
+};
+
+static const struct step receipt_ask_steps[] = {
+	{ "begin", receipt_begin },
+	{ "send", receipt_send },
+	{ "read", receipt_read }, /* refused for good: is there really no such receipt? */
+	{ "looked", receipt_read_look },
+};
+
 static const struct step money_watch[] = {
 	{ "query", watch_query },
 	{ "show", watch_show },
@@ -164,8 +207,15 @@ static const struct flow flows[] = {
 	FLOW(inkind_representative_get, 0),
 	FLOW(gift_export, 0),
 	FLOW(disbursement_export, 0),
+	FLOW(my_receipt_create, 0),
+	FLOW(my_receipt_get, 0),
+	FLOW(receipt_get, 0),
+	FLOW(party_create, 0),
+	FLOW(party_get, 0),
+	FLOW(party_search, 0),
 	FLOW(order_follow, 0),
 	FLOW(refund_follow, 0),
+	FLOW(receipt_follow, 0),
 	FLOW(reconciliation, 0),
 	FLOW(money_watch, 0),
 	FLOW(totals_fold, 0),
@@ -181,11 +231,15 @@ const struct flow refund_ask = { "refund_ask", refund_ask_steps, ARRAY_LEN(refun
 const struct flow reconciliation_ask = { "reconciliation_ask", reconciliation_ask_steps,
 	ARRAY_LEN(reconciliation_ask_steps), sizeof(struct reconcile_state) };
 
+const struct flow receipt_ask = { "receipt_ask", receipt_ask_steps, ARRAY_LEN(receipt_ask_steps),
+	sizeof(struct receipt_state) };
+
 static const struct job jobs[] = {
 	{ "totals_fold", 1000 },
 	{ "order_follow", 10 },
 	{ "refund_follow", 10 },
 	{ "reconciliation", 2000 },
+	{ "receipt_follow", 10 },
 	{ "money_watch", 5000 },
 	{ "gift_partitions_ensure", 6 * 3600 * 1000 },
 	{ "plan_orders_make", 2000 },

@@ -44,6 +44,17 @@ static enum err read_public_keys(struct arena *boot, struct wechat_pay *p)
 	return ERR_NONE;
 }
 
+static enum err read_receipts(struct arena *boot, struct receipts *p)
+{
+	p->base_url = config_str(boot, "YG_RECEIPTS_URL", "");
+	if (!p->base_url.n) return ERR_NONE;
+	if (str_ends(p->base_url, STR("/"))) p->base_url.n--;
+	p->app = config_need(boot, "YG_RECEIPTS_APP");
+	TRY(config_read_file(boot, config_need(boot, "YG_RECEIPTS_KEY_FILE").p, KEY_FILE_BYTES_MAX, &p->key));
+	p->key = str_trim(p->key);
+	return p->key.n >= SHA256_BYTES ? ERR_NONE : bad("YG_RECEIPTS_KEY_FILE", "shorter than 32 bytes");
+}
+
 static void gauges_make(struct service *s, struct matters *m)
 {
 	m->exceptions_open = service_gauge(
@@ -74,6 +85,7 @@ enum err donations_start(struct service *s, struct arena *boot, void **context)
 	p->apiv3_key = str_trim(p->apiv3_key);
 	if (p->apiv3_key.n != APIV3_KEY_BYTES) return bad("YG_WXPAY_APIV3_KEY_FILE", "not 32 bytes");
 	if (str_ends(p->base_url, STR("/"))) p->base_url.n--;
+	TRY(read_receipts(boot, &d->receipts));
 	lru_init(&d->openids, OPENIDS_MAX, SUBJECT_BYTES_MAX, sizeof(struct openid));
 	gauges_make(s, &d->matters);
 	*context = d;

@@ -84,6 +84,7 @@ export function makeKeys(dir) {
 	selfSigned(at('platform.key'), at('platform.crt'), '/CN=Stand-in platform certificate');
 	once(at('apiv3.key'), (out) => fs.writeFileSync(out, randomBytes(16).toString('hex'), { mode: 0o600 }));
 	once(at('wechat.secret'), (out) => fs.writeFileSync(out, randomBytes(16).toString('hex'), { mode: 0o600 }));
+	once(at('receipts.key'), (out) => fs.writeFileSync(out, randomBytes(32).toString('hex'), { mode: 0o600 }));
 	write(at('wxpay_public_keys.json'), `${JSON.stringify({ [ids.public_key_id]: fs.readFileSync(at('wxpay.pub'), 'utf8') }, null, 1)}\n`);
 
 	const serial = (file) => new X509Certificate(fs.readFileSync(at(file))).serialNumber;
@@ -98,6 +99,8 @@ export function makeKeys(dir) {
 		wxpay_public_keys_file: at('wxpay_public_keys.json'),
 		wxpay_public_key_id: ids.public_key_id,
 		wxpay_key_file: at('wxpay.key'),
+		receipts_app: '4412-yangguang',
+		receipts_key_file: at('receipts.key'),
 		platform_serial: serial('platform.crt'),
 		platform_key_file: at('platform.key'),
 		platform_cert_file: at('platform.crt'),

@@ -63,7 +63,7 @@ export class Platform {
 		const child = spawn('psql', ['-X', '-q', '-A', '-t', '-F', '\u001f', '-v', 'ON_ERROR_STOP=1', '-d', this.superuser, '-f', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
 		let out = '';
 		let err = '';
-		child.stdout.on('data', (part) => { out += part; });
+		child.stdout.setEncoding('utf8').on('data', (part) => { out += part; }); // a character may be cut in two
 		child.stderr.on('data', (part) => { err += part; });
 		child.stdin.end(text);
 		const code = await new Promise((done, fail) => { child.on('error', fail); child.on('close', done); });

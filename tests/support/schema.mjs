@@ -17,10 +17,19 @@ export function isPublicCode(text) {
 	return sum % 32 === 0;
 }
 
+/* GB 32100: the sum of all eighteen symbols, by powers of three, is 0 modulo 31 (the last one weighs 1). */
+function isUscc(text) {
+	const symbols = '0123456789ABCDEFGHJKLMNPQRTUWXY';
+	if (!/^[0-9A-HJ-NP-RTUWXY]{2}[0-9]{6}[0-9A-HJ-NP-RTUWXY]{10}$/.test(text)) return false;
+	const sum = [...text].reduce((all, c, i) => all + symbols.indexOf(c) * (i === 17 ? 1 : 3 ** i % 31), 0);
+	return sum % 31 === 0;
+}
+
 /* Formats of our own. One that is neither here nor in ajv-formats is an error when the contracts are read, never ignored. */
 const FORMATS = {
 	'public-code': { type: 'string', validate: isPublicCode },
 	'phone-cn': { type: 'string', validate: (text) => /^1[3-9][0-9]{9}$/.test(text) },
+	uscc: { type: 'string', validate: isUscc },
 	'decimal-int64': { type: 'string', validate: (text) => /^(?:0|-?[1-9][0-9]{0,18})$/.test(text) },
 	base64: { type: 'string', validate: (text) => /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text) },
 	base64url: { type: 'string', validate: (text) => /^[A-Za-z0-9_-]*$/.test(text) },

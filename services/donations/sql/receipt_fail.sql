@@ -1,0 +1,3 @@
+-- shape: none
+-- tx: write
+select receipt_fail(:flow.request_no::text, :flow.error::text)

@@ -1,0 +1,120 @@
+// The donor database: a merge that is undone restores exactly, whatever came between; the last word of a consent counts; and what a psql
+// session with the service's own role cannot do.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { Platform } from '../support/platform.mjs';
+
+const run = promisify(execFile);
+const id = (n) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
+const STAFF = "set yg.kind = 'staff'; set yg.organization = '4412'; set yg.subject = '00000000-0000-7000-8000-000000000001'";
+const COUNTY = "set yg.kind = 'staff'; set yg.organization = '4412/441223'";
+let platform;
+let donors; // accounts that have given to the city's unit, in the order of their ids
+
+before(async () => {
+	platform = await Platform.start({ demo: 'small' });
+	donors = (await platform.sql("select distinct g.donor from donations.gift g join donations.campaign c on c.id = g.campaign_id where c.organization = '4412' and g.paid_at is not null order by 1 limit 5")).map(([donor]) => donor);
+});
+after(() => platform?.stop());
+
+async function role(text, who = STAFF) {
+	const [host] = (platform.demo.postgres ?? '').match(/host=\S+/) ?? [''];
+	const { stdout } = await run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=yg_donations`, '-c', 'set search_path = donations', '-c', who, '-c', text]);
+	return stdout.trim();
+}
+const refused = (text, why, who) => assert.rejects(role(text, who), (error) => why.test(error.stderr) || assert.fail(`${text}: ${error.stderr}`));
+const register = (n, kind = 'PERSON') => role(`select id from party_register('${id(n)}', null, '${kind}', 'NONE', null, '\\x00', '\\x00', '${String(n % 10).repeat(64)}', '${id(100 + n)}', '\\x00')`);
+const merge = (n, a, b) => `select merged_into from party_merge_into('${id(n)}', '${id(a)}', '${id(b)}', 'same')`;
+const unmerge = (a) => `select coalesce(merged_into::text, 'none') from party_unmerge_from('${id(a)}', 'two')`;
+const subjects = (a) => role(`select array(select unnest(party_subjects('${id(a)}')) order by 1)`);
+const link = (a, s) => role(`select id from party_link_to('${id(a)}', '${donors[s]}')`);
+
+test('merge and un-merge: the whole database as it was', async () => {
+	for (const n of [1, 2, 3, 4]) await register(n);
+	for (const n of [1, 2, 3]) await link(n, n);
+	const whole = () => platform.sql("select 'party', p::text from donations.party p union all select 'link', l::text from donations.party_link l order by 1, 2");
+	const before = await whole();
+	assert.equal(await role(merge(20, 1, 2)), id(2));
+	assert.equal(await role(merge(21, 2, 3)), id(3));
+	for (const n of [1, 2, 3]) assert.equal(await subjects(n), `{${[1, 2, 3].map((n) => donors[n])}}`, 'each record speaks for all');
+	assert.equal(await role(unmerge(1)), 'none');
+	assert.equal(await subjects(1), `{${donors[1]}}`);
+	assert.equal(await subjects(3), `{${[2, 3].map((n) => donors[n])}}`);
+	assert.equal(await role(unmerge(2)), 'none');
+	assert.deepEqual(await whole(), before);
+	assert.equal((await platform.sql('select count(*) from donations.party_merge'))[0][0], '2', 'what was done is not forgotten');
+});
+
+test('no circles, none merged twice, not across kinds or units', async () => {
+	await refused(merge(22, 1, 1), /already/);
+	assert.equal(await role(merge(22, 1, 2)), id(2));
+	await refused(merge(23, 2, 1), /already/);
+	await refused(merge(23, 1, 3), /already/);
+	await register(5, 'ORGANIZATION');
+	await refused(merge(23, 5, 3), /no organization/);
+	await refused(merge(23, 3, 4), /no such party/, COUNTY);
+	const both = await Promise.allSettled([role(merge(24, 3, 4)), role(merge(25, 4, 3))]);
+	assert.deepEqual(both.map((b) => b.status).sort(), ['fulfilled', 'rejected']);
+});
+
+test('an account is one party’s; consents are kept, the last word counts', async () => {
+	await refused(`select party_link_to('${id(2)}', '${donors[1]}')`, /party_linked_once/);
+	await refused(`select party_link_to('${id(2)}', '${id(501)}')`, /nothing to the unit/);
+	const say = (n, given) => role(`select given from donor_consent_record('${id(n)}', '${id(1)}', 'NEWS', ${given}, null)`);
+	await say(60, true);
+	await say(61, false);
+	assert.equal(await role(`select given from donor_consent_record('${id(62)}', null, 'FEEDBACK', true, null)`, `set yg.kind = 'citizen'; set yg.subject = '${donors[1]}'`), 't');
+	assert.deepEqual(JSON.parse(await role(`select party_consents('${id(2)}')`)).map((c) => [c.purpose, c.given]), [['FEEDBACK', true], ['NEWS', false]]);
+	assert.equal(await role(`select party_consents('${id(2)}')`, COUNTY), '[]');
+	await refused(`select donor_consent_record('${id(63)}', null, 'NEWS', true, null)`, /whose/);
+});
+
+test('the statement of a year is the sum of the gifts, by Beijing’s calendar', async () => {
+	const [[donor, year, count, fen, back]] = await platform.sql("select donor, extract(year from paid_at at time zone 'Asia/Shanghai'), count(*), sum(amount_fen), sum(refunded_fen) from donations.gift where paid_at is not null group by 1, 2 order by 3 desc limit 1");
+	const own = `set yg.kind = 'citizen'; set yg.subject = '${donor}'`;
+	assert.equal(await role(`select gift_count, amount_fen, refunded_fen, net_fen from giving_statement(array['${donor}'::uuid], ${year})`, own), [count, fen, back, fen - back].join('|'));
+	assert.equal(await role(`select gift_count from giving_statement(array['${donor}'::uuid], ${year})`, `set yg.kind = 'citizen'; set yg.subject = '${id(5)}'`), '0', 'of others: nothing');
+});
+
+test('erased: nothing leads to him any more', async () => {
+	const donor = donors[4];
+	await register(7);
+	await role(`select party_link_to('${id(7)}', '${donor}')`);
+	const sums = () => platform.sql('select sum(amount_fen), count(*) from donations.money_entry');
+	const before = await sums();
+	assert.equal(await role(`select erased_at is not null from party_erase('${id(7)}')`), 't');
+	assert.deepEqual(await platform.sql(`select count(*) from donations.party where phone_index = '${'7'.repeat(64)}'`), [['0']]);
+	assert.deepEqual(await platform.sql(`select count(*) from donations.person_key where key_id = '${id(107)}'`), [['0']]);
+	assert.equal(await subjects(7), '{}');
+	assert.deepEqual(await sums(), before);
+	await refused(`select party_erase('${id(7)}')`, /it was erased/);
+	await refused(merge(26, 7, 5), /it was erased/);
+});
+
+test('feedback: each payment is told of once', async () => {
+	await refused(`select use_feedback_send('${id(80)}', 'nothing', 1, 'x', null)`, /no such fund/);
+	const [[fund]] = await platform.sql("select code from donations.fund where organization = '4412' and donations.fund_available(id) > 100000 limit 1");
+	for (const n of [81, 82]) {
+		await role(`select state from disbursement_create('${id(n)}', '${fund}', 1000, 'p', 'BRANCH', 'x', null, null, false, '${id(1)}')`);
+		await role(`select state from disbursement_approve('${id(n)}', '${id(2)}')`);
+		await role(`select state from disbursement_pay('${id(n)}', '${id(2)}', 'b', null)`);
+	}
+	await refused(`select use_feedback_send('${id(83)}', '${fund}', 1, 'x', null)`, /2 uses, not 1/);
+	await refused(`select use_feedback_send('${id(83)}', '${fund}', 2, 'x', null)`, /no such fund/, COUNTY);
+	assert.equal(await role(`select note from use_feedback_send('${id(83)}', '${fund}', 2, 'x', null)`), 'x');
+	await refused(`select use_feedback_send('${id(84)}', '${fund}', 2, 'x', null)`, /nothing new/);
+});
+
+test('the tables themselves are closed', async () => {
+	for (const table of ['party', 'party_link', 'party_merge', 'party_unmerge', 'donor_consent', 'use_feedback', 'use_feedback_item']) {
+		await refused(`delete from ${table}`, /permission denied/);
+		await refused(`insert into ${table} default values`, /permission denied/);
+		if (table !== 'party_link') await assert.rejects(platform.sql(`delete from donations.${table}`), /append-only|append_only/);
+	}
+	await refused('update party set merged_into = null', /permission denied/);
+	await assert.rejects(platform.sql(`update donations.party set merged_into = '${id(5)}' where id = '${id(2)}'`), /do not fit together/);
+	await assert.rejects(platform.sql(`insert into donations.party_merge values ('${id(90)}', '${id(2)}', '${id(5)}', 'x', '${id(1)}')`), /do not fit together/);
+	assert.equal(await role('select count(*) from party', "set yg.kind = 'citizen'; set yg.subject = '00000000-0000-7000-8000-000000000001'"), '0');
+});
