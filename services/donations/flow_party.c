@@ -60,8 +60,8 @@ enum next party_show(struct request *r)
 	if (e == ERR_NONE) e = mine_open(r, "phone", str_of(phone_context), &phone);
 	if (e != ERR_NONE) return request_fail(r, e, NULL);
 	struct json_writer *w = request_writer(r);
-	static const char *const texts[] = { "id", "organization", "kind", "disclosure", "alias", "merged_into", "created_at",
-		"erased_at" };
+	static const char *const texts[] = { "id", "organization", "kind", "disclosure", "alias", "merged_into",
+		"created_at", "erased_at" };
 	json_begin_object(w);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) put(r, w, texts[i]);
 	if (name.p) json_put_member_str(w, "name", mask_name(a, name));

@@ -48,7 +48,7 @@ end $$;
 -- A UUIDv7 of now, for rows that come about by themselves.
 create function uuid7_new() returns uuid
 language sql volatile as $$
-	select (substr(uuid7_floor(clock_timestamp())::text, 1, 14) || '7' || substr(gen_random_uuid()::text, 16))::uuid
+	select (substr(uuid7_floor(now())::text, 1, 14) || '7' || substr(gen_random_uuid()::text, 16))::uuid
 $$;
 
 create table receipt (

@@ -121,11 +121,7 @@ begin
 	return v_state;
 end $$;
 
--- UUIDv7 and public code, as common/core makes them, for orders that a job makes.
-create function uuid7_new() returns uuid
-language sql volatile as $$
-	select (left(uuid7_floor(now())::text, 14) || '7' || substr(r, 16))::uuid from (select gen_random_uuid()::text as r) t
-$$;
+-- A public code, as common/core makes them, for orders that a job makes.
 create function public_code_new() returns text
 language plpgsql volatile as $$
 declare
@@ -444,7 +440,7 @@ create policy plan_own on plan for select using (current_kind() = 'citizen' and 
 alter table plan_gift enable row level security;
 create policy plan_gift_own on plan_gift for select using (exists (select from plan p where p.id = plan_id));
 grant select on plan, plan_gift to yg_donations;
-revoke execute on function plan_before_update, plan_gift_before_update, gift_plan_fixed, uuid7_new, public_code_new, business_day, plan_date, plan_cycle, plan_next_on,
+revoke execute on function plan_before_update, plan_gift_before_update, gift_plan_fixed, public_code_new, business_day, plan_date, plan_cycle, plan_next_on,
 	plan_due_on, plan_tell, plan_orders_make_on, plan_orders_recall, plan_orders_make, plan_gift_settled, plan_take, plan_fits, plan_create_on, plan_create, plan_pause,
 	plan_end, plan_resume_on, plan_resume, plan_change, plan_gifts from public;
 grant execute on function plan_orders_make, plan_create, plan_pause, plan_end, plan_resume, plan_change, plan_gifts, gift_plan_fixed, business_day to yg_donations;
