@@ -169,7 +169,7 @@ $$;
 create function plan_tell(p plan, p_what text, p_more json) returns void
 language sql volatile security definer set search_path = donations, pg_temp as $$
 	insert into outbox (type, subject, payload)
-	values ('plan.' || p_what, p.id, (jsonb_build_object('plan_id', p.id, 'donor', p.donor, 'campaign_id', p.campaign_id, 'state', p.state) || coalesce(p_more::jsonb, '{}'))::json)
+	values ('plan.' || p_what, p.id, (jsonb_build_object('plan_id', p.id, 'campaign_id', p.campaign_id, 'state', p.state) || coalesce(p_more::jsonb, '{}'))::json)
 $$;
 
 -- Makes the orders of plans that are due, many at once, each once under any number of processes. A date that nobody asked for in time is
@@ -218,7 +218,7 @@ begin
 		from asked a where a.id = p.id
 	), told as (
 		insert into outbox (type, subject, payload)
-		select 'plan.due', id, json_build_object('plan_id', id, 'donor', donor, 'campaign_id', campaign_id, 'gift_id', gift_id, 'amount_fen', amount_fen,
+		select 'plan.due', id, json_build_object('plan_id', id, 'campaign_id', campaign_id, 'gift_id', gift_id, 'amount_fen', amount_fen,
 			'due_on', due_on, 'attempt', attempt, 'expires_at', rfc3339(expires_at)) from asked
 	)
 	select count(*) into v_made from asked;

@@ -204,7 +204,7 @@ end $$;
 create function page_tell(p page, p_what text) returns void
 language sql volatile security definer set search_path = donations, pg_temp as $$
 	insert into outbox (type, subject, payload)
-	values ('page.' || p_what, p.id, json_strip_nulls(json_build_object('page_id', p.id, 'code', p.code, 'campaign_id', p.campaign_id, 'owner', p.owner, 'state', p.state,
+	values ('page.' || p_what, p.id, json_strip_nulls(json_build_object('page_id', p.id, 'code', p.code, 'campaign_id', p.campaign_id, 'state', p.state,
 		'reason', coalesce(p.refusal, p.close_reason))))
 $$;
 -- Only under a campaign that takes gifts and allows it, and not longer than it.
