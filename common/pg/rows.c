@@ -26,10 +26,9 @@ struct row_column {
 	bool array;
 	unsigned binary; /* type, when the result comes in binary form */
 	unsigned depth; /* objects around it */
-	struct str segments[PATH_MAX_SEGMENTS];
-	struct str keys[PATH_MAX_SEGMENTS]; /* the segments as json_put_ready_key wants them */
-	unsigned
-	    nodes[PATH_MAX_SEGMENTS]; /* which object each segment but the last opens: equal numbers, same object */
+	struct str *segments; /* depth + 1 */
+	struct str *keys; /* the segments as json_put_ready_key wants them */
+	unsigned *nodes; /* which object each segment but the last opens: equal numbers, same object */
 	struct row_filter filter;
 };
 
@@ -107,18 +106,23 @@ static const char *place(struct row_shape *shape, struct row_column *c, unsigned
 	return NULL;
 }
 
-static const char *split_alias(struct row_column *c, struct str alias)
+static const char *split_alias(struct arena *boot, struct row_column *c, struct str alias)
 {
-	struct str rest = alias, part;
+	struct str rest = alias, part, segments[PATH_MAX_SEGMENTS];
 	unsigned n = 0;
 	if (alias.n && alias.p[alias.n - 1] == '.') return "an empty name";
 	while (str_cut(&rest, '.', &part)) {
 		if (part.n == 0) return "an empty name";
 		if (n == PATH_MAX_SEGMENTS) return "more than 8 levels";
-		c->segments[n++] = part;
+		segments[n++] = part;
 	}
 	if (n == 0) return "an empty name";
 	c->depth = n - 1;
+	c->segments = arena_array(boot, n, sizeof *c->segments);
+	c->keys = arena_array(boot, n, sizeof *c->keys);
+	c->nodes = arena_array(boot, n, sizeof *c->nodes);
+	if (!c->segments || !c->keys || !c->nodes) return "no memory left for its name";
+	memcpy(c->segments, segments, n * sizeof segments[0]);
 	return NULL;
 }
 
@@ -156,7 +160,7 @@ enum err row_shape_compile(struct arena *boot, const struct pg_statement *s, con
 			.binary = s->binary ? info->type : 0,
 			.kind = kind_of(info->element ? info->element : info->type),
 			.filter = filters ? filters[i] : (struct row_filter){ 0 } };
-		const char *why = split_alias(c, info->name);
+		const char *why = split_alias(boot, c, info->name);
 		if (!why) why = place(shape, c, &next_node);
 		if (!why && !ready_keys(boot, c)) why = "its name does not fit";
 		if (why)

@@ -16,8 +16,11 @@ static enum err plan_make(
 		.statement = s, .steering = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 }, .raw_column = -1
 	};
 	TRY(bind_compile(l, op, s, &out->binds, report));
-	if (s->shape != SHAPE_NONE && s->shape != SHAPE_RAW)
-		TRY(row_shape_compile(&l->arena, s, NULL, &out->shape, report));
+	if (s->shape != SHAPE_NONE && s->shape != SHAPE_RAW) {
+		out->shape = map_get(&l->shapes, s->name);
+		if (!out->shape) TRY(row_shape_compile(&l->arena, s, NULL, &out->shape, report));
+		if (!map_set(&l->shapes, s->name, (void *)(uintptr_t)out->shape)) return ERR_MEMORY;
+	}
 	out->page_columns = arena_array(&l->arena, s->column_count ? s->column_count : 1, sizeof *out->page_columns);
 	if (!out->page_columns) return ERR_MEMORY;
 	static const struct {
@@ -158,6 +161,7 @@ static enum err link_sql(struct service *s, struct link *l, struct str conninfo,
 {
 	struct map constraints;
 	map_init(&constraints, &l->arena);
+	map_init(&l->shapes, &l->arena);
 	struct str sql = arena_printf(&l->arena, "%.*s/sql", STR_FMT(s->dir));
 	const char *const dirs[] = { "common/service/sql", sql.p, NULL };
 	enum err loaded = pg_statements_load(&l->arena, dirs, &l->statements, report);

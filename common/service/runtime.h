@@ -75,6 +75,7 @@ struct link {
 	struct linked_operation *operations; /* by operation->index */
 	struct plan *plans; /* of every statement, by order in the set: for flows */
 	struct map plans_by_name;
+	struct map shapes; /* of every statement by name: its plans share one */
 	const struct plan *identity; /* identity_set */
 	struct operation_metrics *metrics; /* by operation->index; the last one: unmatched */
 	unsigned users; /* requests that refer to it */
