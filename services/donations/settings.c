@@ -66,7 +66,7 @@ static void gauges_make(struct service *s, struct matters *m)
 	m->differences_open = service_gauge(s, "yg_donations_reconciliation_differences_open",
 	    "Differences between WeChat's bills and our books that wait for a person.");
 	m->days_due = service_gauge(
-	    s, "yg_donations_reconciliation_days_due", "Days whose bills should have been compared and were not.");
+	    s, "yg_donations_reconciliation_runs_due", "Days whose bills should have been compared and were not.");
 }
 
 enum err donations_start(struct service *s, struct arena *boot, void **context)
