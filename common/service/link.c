@@ -161,7 +161,6 @@ static enum err link_sql(struct service *s, struct link *l, struct str conninfo,
 {
 	struct map constraints;
 	map_init(&constraints, &l->arena);
-	map_init(&l->shapes, &l->arena);
 	struct str sql = arena_printf(&l->arena, "%.*s/sql", STR_FMT(s->dir));
 	const char *const dirs[] = { "common/service/sql", sql.p, NULL };
 	enum err loaded = pg_statements_load(&l->arena, dirs, &l->statements, report);
@@ -200,7 +199,7 @@ void link_wait(struct str conninfo)
 	arena_release(&arena);
 }
 
-struct link *link_load(struct service *s, struct str conninfo, struct buf *report)
+static struct link *link_new(struct service *s)
 {
 	struct arena arena;
 	arena_init(&arena, 256 * 1024, LINK_BYTES_MAX);
@@ -208,6 +207,31 @@ struct link *link_load(struct service *s, struct str conninfo, struct buf *repor
 	CHECK(l != NULL);
 	l->arena = arena; /* the arena lives inside what it holds; freed by link_release through a copy */
 	l->service = s;
+	map_init(&l->shapes, &l->arena);
+	return l;
+}
+
+static struct link *link_done(struct link *l, enum err e, struct buf *report)
+{
+	if (e == ERR_NONE && l->arena.overflow) e = ERR_MEMORY;
+	if (e == ERR_NONE && report->n == 0) return l;
+	if (report->n == 0) buf_printf(report, "the link failed: %s\n", err_info(e)->name);
+	link_release(l);
+	return NULL;
+}
+
+struct link *link_load_runtime(struct service *s, struct str conninfo, struct buf *report)
+{
+	static const char *const dirs[] = { "common/service/sql", NULL };
+	struct link *l = link_new(s);
+	enum err e = pg_statements_load(&l->arena, dirs, &l->statements, report);
+	if (e == ERR_NONE) e = pg_describe(&l->arena, conninfo, &l->statements, NULL, report);
+	return link_done(l, e, report);
+}
+
+struct link *link_load(struct service *s, struct str conninfo, struct buf *report)
+{
+	struct link *l = link_new(s);
 	const char *const services[] = { s->def->name, NULL };
 	enum err e = contract_load(&l->arena, s->proto.p, services, &l->contract, report);
 	if (e == ERR_NONE) {
@@ -222,11 +246,7 @@ struct link *link_load(struct service *s, struct str conninfo, struct buf *repor
 		enum err linked = link_sql(s, l, conninfo, report);
 		if (e == ERR_NONE) e = linked;
 	}
-	if (e == ERR_NONE && l->arena.overflow) e = ERR_MEMORY;
-	if (e == ERR_NONE && report->n == 0) return l;
-	if (report->n == 0) buf_printf(report, "the link failed: %s\n", err_info(e)->name);
-	link_release(l);
-	return NULL;
+	return link_done(l, e, report);
 }
 
 void link_release(struct link *l)

@@ -290,7 +290,7 @@ int relay_main(struct service *s)
 	y = (struct relay){ .service = s, .last = -1, .confirmed = -1, .stored = -1 };
 	buf_init(&report, 64 * 1024);
 	link_wait(config_need(&s->boot, "YG_PG"));
-	s->link = link_load(s, config_need(&s->boot, "YG_PG"), &report);
+	s->link = link_load_runtime(s, config_need(&s->boot, "YG_PG"), &report);
 	if (!s->link) {
 		fprintf(stderr, "%.*s", STR_FMT(buf_view(&report)));
 		return EXIT_SETTINGS;
@@ -321,6 +321,7 @@ int relay_main(struct service *s)
 		private_listener_add_check(s->private_listener, STR("redis:connections"), "datastore", check_redis, &y);
 		private_listener_set_started(s->private_listener);
 	}
+	arena_trim();
 	loop_run(s->loop);
 	return 0;
 }

@@ -235,6 +235,8 @@ enum err bind_values(struct request *r, const struct plan *plan, struct pg_value
 /* Waits half a minute for a database that is not there yet (both start, or it recovers): that is no drift to give up about. */
 void link_wait(struct str conninfo);
 struct link *link_load(struct service *s, struct str conninfo, struct buf *report);
+/* The statements of the runtime alone: no contract, no operations, no plans. For the relay. */
+struct link *link_load_runtime(struct service *s, struct str conninfo, struct buf *report);
 void link_release(struct link *l);
 const struct plan *link_plan(const struct link *l, struct str statement);
 const struct flow *flow_find(const struct service_def *def, struct str name);
