@@ -22,14 +22,14 @@ export async function surgeTargets(say) {
 	const gained = Number(await platform.psql('select count(*) from donations.gift')) - before;
 	await platform.psql('checkpoint');
 	platform.signal('relay_donations', 'SIGSTOP');
-	const single = await peers.pgbench('write', 64, Math.min(20, seconds), 1);
+	const single = await peers.pgbench('write', 32, Math.min(20, seconds), 1);
 	platform.signal('relay_donations', 'SIGCONT');
 	for (const [name, r] of [['gifts', gifts], ['readers', readers], ['readers alone', alone]]) {
 		if (r.bad) throw new Error(`surge, ${name}: ${r.bad} of ${r.requests} requests were refused or broke off`);
 		say(`  ${name}: ${Math.round(r.rate)}/s, p99 ${r.p99.toFixed(1)} ms`);
 	}
 	if (gained < gifts.requests) throw new Error(`surge: ${gifts.requests} gifts were confirmed, ${gained} are there`);
-	say(`  pgbench, 64 clients, one transaction per gift: ${Math.round(single.rate)}/s`);
+	say(`  pgbench, 32 clients, one transaction per gift: ${Math.round(single.rate)}/s`);
 	const times = gifts.rate / single.rate;
 	const slowed = alone.rate / readers.rate;
 	return [
