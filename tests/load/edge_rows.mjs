@@ -12,6 +12,7 @@ import { SERVER_CORE, settings } from './settings.mjs';
 import { wrk } from './wrk.mjs';
 
 const GIFT = '/v1/public/gifts/5000042129999570'; // gift 42 of data.sql
+const CAMPAIGN = '/v1/campaigns/0197f3a0-0000-7000-8000-100000000007'; // its answer has an entity tag
 const METADATA = '/.well-known/oauth-authorization-server';
 const port = (n) => settings.port + 40 + n;
 const certificate = () => ({ crt: `${platform.folder}/tls/server/default.crt`, key: `${platform.folder}/tls/server/default.key` });
@@ -54,7 +55,7 @@ async function cachedRow() {
 
 async function validatedRow() {
 	const p = await shared();
-	const url = p.cached.url + GIFT;
+	const url = p.cached.url + CAMPAIGN;
 	const { etag } = await warm(url, p.token, /hit/);
 	assert.ok(etag, 'the cached answer has an entity tag');
 	const theirs = (await get(p.nginx.url)).etag;
@@ -80,7 +81,7 @@ async function storedKey() {
 
 async function secondRow() {
 	const p = await shared();
-	await warm(p.second.url + GIFT, p.token, /L2/);
+	await warm(p.second.url + GIFT, p.token, /detail=shared/);
 	const key = await storedKey();
 	let rate = 20000;
 	const bench = async (seconds) => {
