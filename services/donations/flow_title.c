@@ -49,6 +49,18 @@ enum next title_requested(struct request *r)
 	return request_answer(r, 0);
 }
 
+/* Begins the answer with what donor and staff both see; NEXT_STEP when it did. */
+static enum next begin_shown(struct request *r, struct str *title)
+{
+	struct json_writer *w = request_writer(r);
+	if (request_rows(r) == 0) return request_fail(r, ERR_NOT_FOUND, NULL);
+	enum err e = mine_open(r, "sealed", str_of(receipt_title_context), title);
+	if (e != ERR_NONE) return request_fail(r, e, NULL);
+	json_begin_object(w);
+	put_all(r, w);
+	return NEXT_STEP;
+}
+
 enum next title_load_mine(struct request *r)
 {
 	return request_query(r, "my_receipt_get");
@@ -57,12 +69,9 @@ enum next title_load_mine(struct request *r)
 enum next title_show_mine(struct request *r)
 {
 	struct str title;
-	if (request_rows(r) == 0) return request_fail(r, ERR_NOT_FOUND, NULL);
-	enum err e = mine_open(r, "sealed", str_of(receipt_title_context), &title);
-	if (e != ERR_NONE) return request_fail(r, e, NULL);
 	struct json_writer *w = request_writer(r);
-	json_begin_object(w);
-	put_all(r, w);
+	enum next next = begin_shown(r, &title);
+	if (next != NEXT_STEP) return next;
 	if (title.p) json_put_member_str(w, "title", title);
 	mine_put_opening(w, "payer", title, request_column(r, 0, "salt"));
 	json_end_object(w);
@@ -77,12 +86,9 @@ enum next title_load(struct request *r)
 enum next title_show(struct request *r)
 {
 	struct str title;
-	if (request_rows(r) == 0) return request_fail(r, ERR_NOT_FOUND, NULL);
-	enum err e = mine_open(r, "sealed", str_of(receipt_title_context), &title);
-	if (e != ERR_NONE) return request_fail(r, e, NULL);
 	struct json_writer *w = request_writer(r);
-	json_begin_object(w);
-	put_all(r, w);
+	enum next next = begin_shown(r, &title);
+	if (next != NEXT_STEP) return next;
 	if (title.p) json_put_member_str(w, "title", mask_name(request_arena(r), title));
 	put(r, w, "organization");
 	put(r, w, "campaign_id");

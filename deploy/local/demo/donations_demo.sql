@@ -82,24 +82,6 @@ order by 5;
 create function demo_dice(p_seed text, p_sides int) returns int language sql immutable as $$
 	select (('x' || substr(md5(p_seed), 1, 8))::bit(32)::bigint % p_sides)::int
 $$;
--- As id_public_code: fifteen symbols and their check symbol (Luhn modulo 32).
-create function demo_code(p_seed text) returns text language plpgsql immutable as $$
-declare
-	symbols text := '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-	hash bytea := decode(md5(p_seed), 'hex');
-	result text := '';
-	total int := 0;
-	value int;
-begin
-	for i in 0..14 loop
-		value := get_byte(hash, i) & 31;
-		result := result || substr(symbols, value + 1, 1);
-		value := value * (1 + (i + 1) % 2); -- the last of the fifteen is doubled
-		total := total + value / 32 + value % 32;
-	end loop;
-	return result || substr(symbols, (32 - total % 32) % 32 + 1, 1);
-end $$;
-
 create table demo_lot as -- a campaign as often as its weight says
 select row_number() over (order by n, i) - 1 as at, id, opened_at, coalesce(closed_at, now() - interval '1 hour') as until, unit
 from demo_campaign, generate_series(1, weight) i;
@@ -119,7 +101,7 @@ select i, l.id as campaign_id,
 from generate_series(1, :gifts) i
 join demo_lot l on l.at = demo_dice('lot' || i, (select count(*)::int from demo_lot));
 alter table demo_gift add id uuid, add code text, add paid_at timestamptz, add back_fen bigint;
-update demo_gift set code = demo_code('gift' || i), at = date_trunc('milliseconds', at),
+update demo_gift set code = donations.public_code_of(decode(md5('gift' || i), 'hex')), at = date_trunc('milliseconds', at),
 	paid_at = case when fate <> 'CLOSED' then least(date_trunc('second', at + interval '5 seconds' + interval '1 second' * demo_dice('pay' || i, 90)), now()) end,
 	back_fen = case fate when 'REFUNDED' then amount_fen when 'PARTIALLY_REFUNDED' then greatest(amount_fen / 2, 50) else 0 end;
 update demo_gift set id = (overlay(uuid7_floor(at)::text placing '7' || substr(md5('gift' || i), 1, 3) || '-8' || substr(md5('gift' || i), 4, 3) || '-'
@@ -167,7 +149,7 @@ from money_entry order by seq;
 
 set constraints all immediate;
 drop table demo_plan, demo_campaign, demo_lot, demo_gift, demo_refund;
-drop function demo_dice, demo_code;
+drop function demo_dice;
 alter table campaign enable trigger user;
 select count(campaign_tell(c)) from campaign c where state <> 'DRAFT';
 alter table gift enable trigger gift_guard;

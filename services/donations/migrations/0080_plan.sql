@@ -121,12 +121,11 @@ begin
 	return v_state;
 end $$;
 
--- A public code, as common/core makes them, for orders that a job makes.
-create function public_code_new() returns text
-language plpgsql volatile as $$
+-- A public code, as common/core makes them: fifteen symbols by chance and their check symbol (Luhn modulo 32).
+create function public_code_of(chance bytea) returns text
+language plpgsql immutable as $$
 declare
 	symbols constant text := '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-	chance bytea := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
 	code text := '';
 	total integer := 0;
 	v integer;
@@ -139,6 +138,8 @@ begin
 	end loop;
 	return code || substr(symbols, (32 - total % 32) % 32 + 1, 1);
 end $$;
+create function public_code_new() returns text -- for orders that a job makes
+language sql volatile as $$ select public_code_of(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))) $$;
 
 create function business_day() returns date
 language sql stable as $$ select (now() at time zone 'Asia/Shanghai')::date $$;
@@ -440,7 +441,7 @@ create policy plan_own on plan for select using (current_kind() = 'citizen' and 
 alter table plan_gift enable row level security;
 create policy plan_gift_own on plan_gift for select using (exists (select from plan p where p.id = plan_id));
 grant select on plan, plan_gift to yg_donations;
-revoke execute on function plan_before_update, plan_gift_before_update, gift_plan_fixed, public_code_new, business_day, plan_date, plan_cycle, plan_next_on,
+revoke execute on function plan_before_update, plan_gift_before_update, gift_plan_fixed, public_code_of, public_code_new, business_day, plan_date, plan_cycle, plan_next_on,
 	plan_due_on, plan_tell, plan_orders_make_on, plan_orders_recall, plan_orders_make, plan_gift_settled, plan_take, plan_fits, plan_create_on, plan_create, plan_pause,
 	plan_end, plan_resume_on, plan_resume, plan_change, plan_gifts from public;
 grant execute on function plan_orders_make, plan_create, plan_pause, plan_end, plan_resume, plan_change, plan_gifts, gift_plan_fixed, business_day to yg_donations;
