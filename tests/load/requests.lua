@@ -8,26 +8,22 @@ local function head(method, target, more)
 	return method .. " " .. target .. " HTTP/1.1\r\nHost: 127.0.0.1\r\n" .. token .. (more or "") .. "\r\n"
 end
 
+-- The codes of data.sql: digits only, with a valid check symbol, so that pgbench can compute them too.
+local function gifts(rest)
+	local front, back = "GET /v1/public/gifts/", rest .. " HTTP/1.1\r\nHost: 127.0.0.1\r\n" .. token .. "\r\n"
+	return function()
+		local i = random(0, many - 1)
+		return front .. format("%.0f", 5000000120000000 + i * 1000000000 + (999999 - i) * 10) .. back
+	end
+end
+
 local makers = {
 	constant = function()
 		local text = head("GET", path)
 		return function() return text end
 	end,
-	-- The codes of data.sql: digits only, with a valid check symbol, so that pgbench can compute them too.
-	gift = function()
-		local front, back = "GET /v1/public/gifts/", " HTTP/1.1\r\nHost: 127.0.0.1\r\n" .. token .. "\r\n"
-		return function()
-			local i = random(0, many - 1)
-			return front .. format("%.0f", 5000000120000000 + i * 1000000000 + (999999 - i) * 10) .. back
-		end
-	end,
-	proof = function()
-		local front, back = "GET /v1/public/gifts/", "/proof HTTP/1.1\r\nHost: 127.0.0.1\r\n" .. token .. "\r\n"
-		return function()
-			local i = random(0, many - 1)
-			return front .. format("%.0f", 5000000120000000 + i * 1000000000 + (999999 - i) * 10) .. back
-		end
-	end,
+	gift = function() return gifts("") end,
+	proof = function() return gifts("/proof") end,
 	page = function()
 		local front, back = "GET /v1/campaigns/0197f3a0-0000-7000-8000-1000000", "/gifts?limit=20 HTTP/1.1\r\nHost: 127.0.0.1\r\n" .. token .. "\r\n"
 		return function() return front .. format("%05d", random(0, many - 1)) .. back end

@@ -1,12 +1,10 @@
 // The donor database: a merge that is undone restores exactly, whatever came between; the last word of a consent counts; and what a psql
 // session with the service's own role cannot do.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { promisify } from 'node:util';
 import { Platform } from '../support/platform.mjs';
+import { refusedFor } from '../support/refused.mjs';
 
-const run = promisify(execFile);
 const id = (n) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
 const STAFF = "set yg.kind = 'staff'; set yg.organization = '4412'; set yg.subject = '00000000-0000-7000-8000-000000000001'";
 const COUNTY = "set yg.kind = 'staff'; set yg.organization = '4412/441223'";
@@ -19,12 +17,8 @@ before(async () => {
 });
 after(() => platform?.stop());
 
-async function role(text, who = STAFF) {
-	const [host] = (platform.demo.postgres ?? '').match(/host=\S+/) ?? [''];
-	const { stdout } = await run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=yg_donations`, '-c', 'set search_path = donations', '-c', who, '-c', text]);
-	return stdout.trim();
-}
-const refused = (text, why, who) => assert.rejects(role(text, who), (error) => why.test(error.stderr) || assert.fail(`${text}: ${error.stderr}`));
+const role = (text, who = STAFF) => platform.session('yg_donations', who, text);
+const refused = (text, why, who) => refusedFor(role(text, who), why);
 const register = (n, kind = 'PERSON') => role(`select id from party_register('${id(n)}', null, '${kind}', 'NONE', null, '\\x00', '\\x00', '${String(n % 10).repeat(64)}', '${id(100 + n)}', '\\x00')`);
 const merge = (n, a, b) => `select merged_into from party_merge_into('${id(n)}', '${id(a)}', '${id(b)}', 'same')`;
 const unmerge = (a) => `select coalesce(merged_into::text, 'none') from party_unmerge_from('${id(a)}', 'two')`;

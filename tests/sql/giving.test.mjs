@@ -1,11 +1,9 @@
 // What a psql session with the service's own role cannot do to gifts in kind; and the rule of shelf life, by dates that are given.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { promisify } from 'node:util';
 import { Platform } from '../support/platform.mjs';
+import { refusedFor } from '../support/refused.mjs';
 
-const run = promisify(execFile);
 const id = (n) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
 const SHA = 'a'.repeat(64);
 const as = (kind, n, organization = '4412') => `set yg.kind = '${kind}'; set yg.subject = '${id(n)}'; set yg.organization = '${kind === 'staff' ? organization : ''}'`;
@@ -15,12 +13,8 @@ let platform;
 before(async () => { platform = await Platform.start({ demo: 'small' }); });
 after(() => platform?.stop());
 
-async function role(who, text) {
-	const [host] = (platform.demo.postgres ?? '').match(/host=\S+/) ?? [''];
-	const { stdout } = await run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=yg_donations`, '-c', 'set search_path = donations', '-c', who, '-c', text]);
-	return stdout.trim();
-}
-const refused = (who, text, why) => assert.rejects(role(who, text), (error) => why.test(error.stderr) || assert.fail(`${text}: ${error.stderr}`));
+const role = (who, text) => platform.session('yg_donations', who, text);
+const refused = (who, text, why) => refusedFor(role(who, text), why);
 
 const line = (more = {}) => ({ name: '棉被', unit: '床', quantity: 10, valuation: 'MARKET', unit_value_fen: 5000, quality_document_sha256: SHA, ...more });
 const code = (n) => `G${String(n).padStart(15, '0')}`;

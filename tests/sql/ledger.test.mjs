@@ -1,24 +1,17 @@
 // The ledger, as a psql session with the service's own role meets it: entries balance, floors hold, history stays.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { promisify } from 'node:util';
 import { Platform } from '../support/platform.mjs';
+import { refusedFor } from '../support/refused.mjs';
 
-const run = promisify(execFile);
 let platform;
 before(async () => { platform = await Platform.start({ demo: 'small' }); });
 after(() => platform?.stop());
 
-/** psql as the service's role, or another; what it printed. */
-async function session(user, text) {
-	const [host] = (platform.demo.postgres ?? '').match(/host=\S+/) ?? [''];
-	const { stdout } = await run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=${user}`, '-c', `set search_path = donations`, '-c', text]);
-	return stdout.trim();
-}
+const session = (user, text) => platform.session(user, text);
 // Posting and holding are the owner's: his functions do it for gifts, disbursements and goods.
 const role = (text) => session(/ledger_(post|hold)/.test(text) ? 'yg_donations_owner' : 'yg_donations', text);
-const refused = (text, why) => assert.rejects(role(text), (error) => why.test(error.stderr) || assert.fail(`${text}: ${error.stderr}`));
+const refused = (text, why) => refusedFor(role(text), why);
 const id = (n) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
 const post = (n, postings, { kind = 'correction', reverses = null } = {}) => `select ledger_post('${id(n)}', '${kind}', '2026-01-05+08', '${JSON.stringify(postings.map(([account, fen]) => ({ account, fen })))}', 'a reason', ${reverses ? `'${id(reverses)}'` : 'null'})`;
 const hold = (n, fen, until = "now() + interval '1 hour'") => `select ledger_hold('${id(n)}', id, ${fen}, ${until}, 'a purpose') from fund where code = 'general'`;

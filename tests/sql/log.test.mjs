@@ -1,15 +1,13 @@
 // The public log's tables against whoever holds the service's role, or the owner's: what is written stays, and grows by one rule only.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { promisify } from 'node:util';
 import { eventually } from '../support/eventually.mjs';
 import { Platform, ROOT } from '../support/platform.mjs';
+import { refusedFor } from '../support/refused.mjs';
 
-const run = promisify(execFile);
 let platform;
 const size = async () => Number((await platform.sql('select size from transparency.log_state'))[0][0]);
 
@@ -26,11 +24,7 @@ before(async () => {
 });
 after(() => platform?.stop());
 
-async function as(role, text) {
-	const [host] = platform.demo.postgres.match(/host=\S+/);
-	return run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=${role}`, '-c', text]);
-}
-const refused = (role, text, why) => assert.rejects(as(role, text), (error) => why.test(error.stderr) || assert.fail(`${text}: ${error.stderr}`));
+const refused = (role, text, why) => refusedFor(platform.session(role, text), why);
 
 test('the role cannot change, take away or add', async () => {
 	const column = { log_checkpoint: 'size', log_balance: 'fen', log_state: 'size', log_pending: 'subject', log_refused: 'reason', inbox: 'position', consumer_state: 'position' };
@@ -65,13 +59,13 @@ test('the owner cannot either: append-only, gapless, hashed, growing', async () 
 
 test('a writer who is late appends nothing', async () => {
 	const n = await size();
-	const { stdout } = await as('yg_transparency', `select log_append(${n - 1}, '[]', '[]', 'x', 'x'), log_append(${n}, '[999999999]', '[]', 'x', 'x')`);
+	const stdout = await platform.session('yg_transparency', `select log_append(${n - 1}, '[]', '[]', 'x', 'x'), log_append(${n}, '[999999999]', '[]', 'x', 'x')`);
 	assert.equal(stdout.trim(), 'f|f');
 	assert.equal(await size(), n);
 });
 
 test('a gap in a stream is noticed and nothing behind it is taken', async () => {
-	const take = (entries) => as('yg_transparency', `select reached, gap, taken from inbox_take('imagined', '${JSON.stringify(entries)}')`).then(({ stdout }) => stdout.trim());
+	const take = (entries) => platform.session('yg_transparency', `select reached, gap, taken from inbox_take('imagined', '${JSON.stringify(entries)}')`);
 	const entry = (position, previous = position - 1) => ({ position: String(position), previous: String(previous), id: randomUUID(), type: 'a.b', subject: 's', payload: '{}', occurred_at: '2026-11-26 08:00:00+08' });
 	assert.equal(await take([entry(2)]), '0|t|0');
 	assert.equal(await take([entry(1), entry(2), entry(4)]), '2|t|2');

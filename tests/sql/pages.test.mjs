@@ -1,11 +1,9 @@
 // What a psql session with the service's own role cannot do to personal pages.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { promisify } from 'node:util';
 import { Platform } from '../support/platform.mjs';
+import { refusedFor } from '../support/refused.mjs';
 
-const run = promisify(execFile);
 const id = (n) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
 const STAFF = "set yg.kind = 'staff'; set yg.organization = '4412'";
 const CITIZEN = `set yg.kind = 'citizen'; set yg.subject = '${id(1)}'`;
@@ -17,12 +15,8 @@ before(async () => {
 });
 after(() => platform?.stop());
 
-async function role(who, text) {
-	const [host] = (platform.demo.postgres ?? '').match(/host=\S+/) ?? [''];
-	const { stdout } = await run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=yg_donations`, '-c', 'set search_path = donations', '-c', who, '-c', text]);
-	return stdout.trim();
-}
-const refused = (who, text, why) => assert.rejects(role(who, text), (error) => why.test(error.stderr) || assert.fail(`${text}: ${error.stderr}`));
+const role = (who, text) => platform.session('yg_donations', who, text);
+const refused = (who, text, why) => refusedFor(role(who, text), why);
 const create = (n) => role(CITIZEN, `select state from page_create('${id(n)}', '${campaign}', 'o', 't', 's', 1000, current_date + 5)`);
 const review = (n) => `select state from page_review('${id(n)}', true, null, '${id(9)}')`;
 const gift = (n, page) => `insert into gift (id, public_code, campaign_id, donor, amount_fen, channel, page_id) values ('${id(n)}', '0123456789ABCDEF', '${campaign}', '${id(1)}', 600, 'WECHAT_JSAPI', '${id(page)}')`;

@@ -1,11 +1,9 @@
 // What a psql session with the service's own role cannot do to plans, and how their dates move. Business days are parameters here.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { promisify } from 'node:util';
 import { Platform } from '../support/platform.mjs';
+import { refusedFor } from '../support/refused.mjs';
 
-const run = promisify(execFile);
 const id = (n) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
 let platform;
 let campaign;
@@ -17,13 +15,8 @@ before(async () => {
 after(() => platform?.stop());
 
 const own = (text) => platform.sql(`set search_path = donations; ${text}`);
-async function role(text, donor = 1) {
-	const [host] = (platform.demo.postgres ?? '').match(/host=\S+/) ?? [''];
-	const { stdout } = await run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=yg_donations`, '-c', 'set search_path = donations',
-		'-c', `set yg.kind = 'citizen'; set yg.subject = '${id(donor)}'`, '-c', text]);
-	return stdout.trim();
-}
-const refused = (text, why, donor) => assert.rejects(role(text, donor), (error) => why.test(error.stderr) || assert.fail(`${text}: ${error.stderr}`));
+const role = (text, donor = 1) => platform.session('yg_donations', `set yg.kind = 'citizen'; set yg.subject = '${id(donor)}'`, text);
+const refused = (text, why, donor) => refusedFor(role(text, donor), why);
 const create = (n, { day = 1, unit = 'MONTH', every = 1, start, today = start, end = null, fen = 600 }) => own(`select next_charge_on from plan_create_on('${id(n)}', '${id(1)}', '${campaign}', ${fen}, '${unit}',
 	${every}::smallint, ${day}::smallint, null, '${start}', ${end ? `'${end}'` : 'null'}, null, '${today}')`);
 

@@ -1,11 +1,9 @@
 // Amounts in capitals against an independent writer, and what a psql session with the service's own role cannot do to receipts.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { promisify } from 'node:util';
 import { Platform } from '../support/platform.mjs';
+import { refusedFor } from '../support/refused.mjs';
 
-const run = promisify(execFile);
 const id = (n) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
 const STAFF = "set yg.kind = 'staff'; set yg.organization = '4412'; set yg.subject = '00000000-0000-7000-8000-000000000001'";
 let platform;
@@ -19,12 +17,8 @@ before(async () => {
 });
 after(() => platform?.stop());
 
-async function role(text, who = STAFF) {
-	const [host] = (platform.demo.postgres ?? '').match(/host=\S+/) ?? [''];
-	const { stdout } = await run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=yg_donations`, '-c', 'set search_path = donations', '-c', who, '-c', text]);
-	return stdout.trim();
-}
-const refused = (text, why, who) => assert.rejects(role(text, who), (error) => why.test(error.stderr) || assert.fail(`${text}: ${error.stderr}`));
+const role = (text, who = STAFF) => platform.session('yg_donations', who, text);
+const refused = (text, why, who) => refusedFor(role(text, who), why);
 const citizen = (gift) => `set yg.kind = 'citizen'; set yg.organization = ''; set yg.subject = '${gift[2]}'`;
 const ask = (n, gift) => `select state from receipt_request('${id(n)}', '${gift[0]}', 'PERSON', null, '\\x00', '${id(1000 + n)}', '\\x00', '\\x${'00'.repeat(16)}', '${'0'.repeat(64)}')`;
 const requestNo = (n) => id(n).replaceAll('-', '');

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Platform, ROOT } from '../support/platform.mjs';
+import { refusedFor } from '../support/refused.mjs';
 
 const run = promisify(execFile);
 const SERVICES = ['identity', 'donations', 'transparency'];
@@ -24,12 +25,7 @@ async function statements(service) {
 	return stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line));
 }
 
-/** psql as a service's own role; resolves with what it printed or rejects with its message. */
-async function as(role, text) {
-	const [host] = (platform.demo.postgres ?? '').match(/host=\S+/) ?? [''];
-	return run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=${role}`, '-c', text]);
-}
-const refused = (role, text, why = /permission denied|violates|must be|append-only|policy|refus/i) => assert.rejects(as(role, text), (error) => why.test(error.stderr) || assert.fail(`${text}: ${error.stderr}`));
+const refused = (role, text, why = /permission denied|violates|must be|append-only|policy|refus/i) => refusedFor(platform.session(role, text), why);
 
 for (const service of SERVICES) {
 	test(`${service}: every statement is prepared and planned without reading a big table whole`, async () => {
@@ -39,7 +35,7 @@ for (const service of SERVICES) {
 		const bad = [];
 		for (const { name, sql, parameters } of all) {
 			const nulls = parameters ? `(${Array(parameters).fill('null').join(',')})` : '';
-			const { stdout } = await as(`yg_${service}`, `set plan_cache_mode = force_generic_plan; set enable_seqscan = off; prepare s as ${sql}; explain execute s${nulls}`);
+			const stdout = await platform.session(`yg_${service}`, `set plan_cache_mode = force_generic_plan; set enable_seqscan = off; prepare s as ${sql}; explain execute s${nulls}`);
 			if (BIG.test(stdout) && !MAY_SCAN.has(name)) bad.push(`${name}: ${stdout.match(BIG)[0]}`);
 		}
 		assert.deepEqual(bad, []);
@@ -71,7 +67,7 @@ test('donations: history cannot be rewritten, money cannot be invented', async (
 });
 
 test('donations: rows of others are invisible, even to a query without a condition', async () => {
-	const count = async (settings, text) => Number((await as('yg_donations', `${settings} ${text}`)).stdout.trim().split('\n').pop());
+	const count = async (settings, text) => Number((await platform.session('yg_donations', `${settings} ${text}`)).trim().split('\n').pop());
 	const nobody = "set yg.kind = 'citizen'; set yg.subject = '00000000-0000-7000-8000-000000000000';";
 	assert.equal(await count(nobody, 'select count(*) from gift'), 0);
 	assert.equal(await count('', 'select count(*) from gift'), 0, 'no identity, no rows');

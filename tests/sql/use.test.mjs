@@ -1,11 +1,9 @@
 // What a psql session with the service's own role cannot do to disbursements and uses.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { promisify } from 'node:util';
 import { Platform } from '../support/platform.mjs';
+import { refusedFor } from '../support/refused.mjs';
 
-const run = promisify(execFile);
 const id = (n) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
 const STAFF = "set yg.kind = 'staff'; set yg.organization = '4412'";
 let platform;
@@ -17,12 +15,8 @@ before(async () => {
 });
 after(() => platform?.stop());
 
-async function role(text) {
-	const [host] = (platform.demo.postgres ?? '').match(/host=\S+/) ?? [''];
-	const { stdout } = await run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=yg_donations`, '-c', 'set search_path = donations', '-c', STAFF, '-c', text]);
-	return stdout.trim();
-}
-const refused = (text, why) => assert.rejects(role(text), (error) => why.test(error.stderr) || assert.fail(`${text}: ${error.stderr}`));
+const role = (text) => platform.session('yg_donations', STAFF, text);
+const refused = (text, why) => refusedFor(role(text), why);
 const draft = (n, fen, kind = 'BRANCH') => role(`select state from disbursement_create('${id(n)}', '${fund}', ${fen}, 'p', '${kind}', 'x', null, null, false, '${id(1)}')`);
 const approve = (n, by) => `select state from disbursement_approve('${id(n)}', '${id(by)}')`;
 const pay = (n, by) => `select state from disbursement_pay('${id(n)}', '${id(by)}', 'b', null)`;

@@ -71,6 +71,13 @@ export class Platform {
 		return out.split('\n').filter(Boolean).map((line) => line.split('\u001f'));
 	}
 
+	/** What psql printed in a session of `role`, a statement after the other; a refusal rejects with psql's words in `stderr`. */
+	async session(role, ...statements) {
+		const [host] = (this.demo.postgres ?? '').match(/host=\S+/) ?? [''];
+		const { stdout } = await run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=${role}`, ...statements.flatMap((text) => ['-c', text])]);
+		return stdout.trim();
+	}
+
 	/** A control call to a stand-in: pay('POST', 'payments', {…}). */
 	async control(name, method, what, body) {
 		const base = this.demo.standins[name];
