@@ -169,8 +169,9 @@ enum next receipt_begin(struct request *r)
 	if (e != ERR_NONE) return request_fail(r, e, NULL);
 	f->call.method = "POST";
 	f->call.target = f->reversal ? STR("/v1/reversals") : STR("/v1/receipts");
-	if (f->reversal || title.p) f->call.body = body_of(r, f, title);
-	return NEXT_STEP;
+	if (!f->reversal && !title.p) return NEXT_STEP; /* its key is gone */
+	f->call.body = body_of(r, f, title);
+	return f->call.body.p ? NEXT_STEP : request_fail(r, ERR_MEMORY, NULL);
 }
 
 static enum next look(struct request *r, struct receipt_state *f)
