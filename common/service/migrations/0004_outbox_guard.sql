@@ -1,4 +1,5 @@
--- What the login role may not do to the outbox: make a leaf of its own, or drop what has not gone out.
+-- What the login role may not do to the outbox: make a leaf of its own, or drop what is not told to have gone out. (The relay works under the
+-- same role and tells what has: whoever is that role can still lie about it, as whoever holds the stream could.)
 
 do $$
 declare login text := 'yg_' || current_schema();

@@ -302,17 +302,17 @@ create trigger receipt_key_gone after delete on person_key for each row execute 
 
 -- ── the job ──
 
--- What is due, receipts and red letters; their next look is put off first: 10 s (longer than one call may take), doubling up to an hour.
+-- What is due, receipts and red letters; their next look is put off first: 30 s (longer than a call and the look after it may take), doubling up to an hour.
 create function receipt_take_due(p_limit integer) returns table (kind text, request_no text, amount_fen bigint, amount_words text, payer_kind text, payer_uscc text,
 	title bytea, wrapped_key bytea, item text, public_code text, original_code text, original_number text, reason text)
 language sql security definer set search_path = donations, pg_temp as $$
 	with asked as (
-		update receipt r set attempts = r.attempts + 1, next_check_at = now() + least(interval '10 seconds' * power(2, least(r.attempts, 12)), interval '1 hour')
+		update receipt r set attempts = r.attempts + 1, next_check_at = now() + least(interval '30 seconds' * power(2, least(r.attempts, 12)), interval '1 hour')
 		where r.id = any(array(select d.id from receipt d where d.state = 'REQUESTED' and d.next_check_at <= now()
 		                       order by d.next_check_at limit least(p_limit, 1000) for update skip locked))
 		returning r.*
 	), turned as (
-		update receipt_reversal v set attempts = v.attempts + 1, next_check_at = now() + least(interval '10 seconds' * power(2, least(v.attempts, 12)), interval '1 hour')
+		update receipt_reversal v set attempts = v.attempts + 1, next_check_at = now() + least(interval '30 seconds' * power(2, least(v.attempts, 12)), interval '1 hour')
 		where v.receipt_id = any(array(select d.receipt_id from receipt_reversal d where d.state = 'REQUESTED' and d.next_check_at <= now()
 		                               order by d.next_check_at limit least(p_limit, 1000) for update skip locked))
 		returning v.*
@@ -334,6 +334,9 @@ declare
 begin
 	perform from gift where id = v_gift for update;
 	select * into r from receipt where request_no = p_request_no for update;
+	if r.state = 'CLOSED' then
+		raise warning 'receipt %: number % % came after it was closed; it must be turned back at the platform by hand', r.request_no, p_code, p_number;
+	end if;
 	if r.id is null or r.state not in ('REQUESTED', 'FAILED') then
 		return r.state;
 	elsif p_amount_fen <> r.amount_fen then

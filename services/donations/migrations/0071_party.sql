@@ -84,6 +84,11 @@ language sql stable security definer set search_path = donations, pg_temp as $$
 	)
 	select id from down
 $$;
+-- Of these, what the caller's unit may see: a merge by a unit above shows a unit below nothing more than it had.
+create function party_family_seen(p_id uuid) returns setof uuid
+language sql stable security definer set search_path = donations, pg_temp as $$
+	select f from party_family(p_id) f join party p on p.id = f where current_kind() = 'staff' and in_my_organization(p.organization)
+$$;
 
 -- The party, when it is of the caller's unit.
 create function party_take(p_id uuid) returns party
@@ -117,13 +122,14 @@ begin
 	return p;
 end $$;
 
+-- Only who has paid a gift to the party's own unit or below: a link shows consents, and an erasure takes names.
 create function party_link_to(p_id uuid, p_subject uuid) returns party
 language plpgsql security definer set search_path = donations, pg_temp as $$
 declare
 	p party := party_take(p_id);
 begin
-	-- only who has given to the unit: a link shows consents, and an erasure takes names
-	if not exists (select from gift g join campaign c on c.id = g.campaign_id where g.donor = p_subject and in_my_organization(c.organization)) then
+	if not exists (select from gift g join campaign c on c.id = g.campaign_id where g.donor = p_subject and g.paid_at is not null
+		and (c.organization = p.organization or starts_with(c.organization, p.organization || '/'))) then
 		perform refuse('party_link_unknown', 'this account has given nothing to the unit');
 	end if;
 	insert into party_link (subject, party_id, linked_by) values (p_subject, p_id, current_subject());
@@ -153,6 +159,8 @@ declare
 begin
 	if p.merged_into is null then
 		perform refuse('party_not_merged', 'it is merged into nothing');
+	elsif not exists (select from party t where t.id = p.merged_into and in_my_organization(t.organization)) then
+		perform refuse('party_family_elsewhere', 'a unit above merged it');
 	end if;
 	insert into party_unmerge (merge_id, reason, unmerged_by)
 	select m.id, p_reason, current_subject() from party_merge m where m.party_id = p_id and not exists (select from party_unmerge u where u.merge_id = m.id);
@@ -160,20 +168,26 @@ begin
 	return p;
 end $$;
 
--- The person is unfindable afterwards: name, phone, alias, look-up and links go, and so do the keys of the names on his gifts to the
+-- Of the donor, not of one record: all that was merged goes too, or nothing does. The person is unfindable afterwards: name, phone, alias, look-up and links go, and so do the keys of the names on his gifts to the
 -- unit, and with them the salts. Amounts, totals and the public log stay as they are. Titles of receipts stay: accounts must be kept.
 create function party_erase(p_id uuid) returns party
 language plpgsql security definer set search_path = donations, pg_temp as $$
 declare
 	p party := party_take(p_id);
+	v_family uuid[] := array(select party_family(p_id));
 begin
+	if exists (select from party where id = any(v_family) and not in_my_organization(organization)) then
+		perform refuse('party_family_elsewhere', 'a record of the same donor is another unit''s');
+	end if;
 	delete from person_key k using party_link l join gift g on g.donor = l.subject join campaign c on c.id = g.campaign_id
-	where l.party_id = p_id and k.key_id = g.key_id and in_my_organization(c.organization);
-	delete from party_link where party_id = p_id;
-	delete from person_key where key_id = p.key_id;
+	where l.party_id = any(v_family) and k.key_id = g.key_id and in_my_organization(c.organization);
+	delete from party_link where party_id = any(v_family);
+	delete from person_key where key_id in (select key_id from party where id = any(v_family));
+	insert into outbox (type, subject, payload)
+	select 'party.erased', id::text, json_build_object('party_id', id, 'organization', organization) from party where id = any(v_family) and erased_at is null order by id;
 	update party set name = null, phone = null, phone_index = null, alias = null, disclosure = 'NONE', erased_at = now(), erased_by = current_subject()
-	where id = p_id returning * into p;
-	insert into outbox (type, subject, payload) values ('party.erased', p_id::text, json_build_object('party_id', p_id, 'organization', p.organization));
+	where id = any(v_family) and erased_at is null;
+	select * into p from party where id = p_id;
 	return p;
 end $$;
 
@@ -213,8 +227,8 @@ create function party_consents(p_id uuid) returns json
 language sql volatile security definer set search_path = donations, pg_temp as $$
 	select coalesce(json_agg(json_build_object('purpose', purpose, 'given', given, 'recorded_at', rfc3339(recorded_at)) order by purpose), '[]')
 	from (select distinct on (purpose) purpose, given, recorded_at from donor_consent
-	      where (party_id in (select party_family(p_id)) or subject in (select l.subject from party_link l where l.party_id in (select party_family(p_id))))
-	        and exists (select from party p where p.id = p_id and in_my_organization(p.organization))
+	      where (party_id in (select party_family_seen(p_id)) or subject in (select l.subject from party_link l where l.party_id in (select party_family_seen(p_id))))
+	        and exists (select from party_family_seen(p_id) f where f = p_id)
 	      order by purpose, recorded_at desc, id desc) last
 $$;
 
@@ -241,7 +255,7 @@ $$;
 -- The accounts of a party and of all that is merged with it.
 create function party_subjects(p_id uuid) returns uuid[]
 language sql stable security definer set search_path = donations, pg_temp as $$
-	select array(select l.subject from party_link l where l.party_id in (select party_family(p_id)))
+	select array(select l.subject from party_link l where l.party_id in (select party_family_seen(p_id)))
 	from party p where p.id = p_id and current_kind() = 'staff' and in_my_organization(p.organization)
 $$;
 
@@ -314,7 +328,7 @@ language sql stable security definer set search_path = donations, pg_temp as $$
 $$;
 
 grant select on party, party_link, party_merge, party_unmerge, donor_consent, use_feedback, use_feedback_item to yg_donations;
-revoke execute on function party_merge_whole, party_family, party_take, party_register, party_link_to, party_merge_into, party_unmerge_from, party_erase, donor_consent_record,
+revoke execute on function party_merge_whole, party_family, party_family_seen, party_take, party_register, party_link_to, party_merge_into, party_unmerge_from, party_erase, donor_consent_record,
 	party_consents, giving_statement, party_subjects, use_feedback_send, party_key from public;
 grant execute on function party_register, party_link_to, party_merge_into, party_unmerge_from, party_erase, donor_consent_record, party_consents, giving_statement, party_subjects,
 	use_feedback_send, party_key to yg_donations;

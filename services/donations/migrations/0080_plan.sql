@@ -270,10 +270,12 @@ begin
 	if new.state = 'PAID' and not v_paid then
 		p.paid_count := p.paid_count + 1;
 		if p.state in ('ACTIVE', 'FAILING') then
-			p.failure_count := 0;
-			p.retry_on := null;
-			p.state := 'ACTIVE';
-			if p.paid_count >= p.installments or (p.next_charge_on is null and p.open_gift is null) then
+			if p.due_on = a.due_on then -- late money for an older date says nothing of the one that is asked for now
+				p.failure_count := 0;
+				p.retry_on := null;
+				p.state := 'ACTIVE';
+			end if;
+			if p.paid_count >= p.installments or num_nonnulls(p.open_gift, p.next_charge_on, p.retry_on) = 0 then
 				p.state := 'ENDED';
 				p.reason := 'COMPLETED';
 			end if;

@@ -11,6 +11,8 @@ language sql stable as $$
 		from gift where paid_at < (p_today + 1)::timestamp at time zone 'Asia/Shanghai'
 	), donors as materialized (
 		select donor, min(month) as first, max(month) as last from paid group by donor
+	), kept as materialized (
+		select d.first, p.month, count(*) as n from paid p join donors d using (donor) group by 1, 2
 	), cohort as (
 		select first, count(*) as size, count(*) filter (where last < date_trunc('month', p_today::timestamp) - interval '12 months') as lapsed
 		from donors where first between date_trunc('month', p_from::timestamp) and p_to::timestamp group by first
@@ -18,8 +20,9 @@ language sql stable as $$
 	select coalesce(json_agg(json_strip_nulls(json_build_object('month', to_char(c.first, 'YYYY-MM'), 'donor_count', case when c.size >= 5 then c.size end,
 		'lapsed_count', cohort_cell(c.lapsed, c.size), 'months', case when c.size >= 5 then (
 			select json_agg(json_strip_nulls(json_build_object('month', to_char(m, 'YYYY-MM'), 'donor_count', cohort_cell(
-				(select count(*) from paid p join donors d using (donor) where d.first = c.first and p.month = m), c.size))) order by m)
-			from generate_series(c.first + interval '1 month', date_trunc('month', p_today::timestamp), interval '1 month') m) end)) order by c.first), '[]')
+				coalesce(k.n, 0), c.size))) order by m)
+			from generate_series(c.first + interval '1 month', date_trunc('month', p_today::timestamp), interval '1 month') m
+			left join kept k on k.first = c.first and k.month = m) end)) order by c.first), '[]')
 	from cohort c
 $$;
 revoke execute on function cohort_cell, donor_cohorts from public;

@@ -185,6 +185,7 @@ select p.id, x.received_fen - x.refunded_fen as says, coalesce(g.fen, 0)::bigint
 from page p cross join lateral page_figures(p.id) x
 left join (select page_id, sum(amount_fen - refunded_fen) as fen from gift where page_id is not null and paid_at is not null group by page_id) g on g.page_id = p.id
 where x.received_fen - x.refunded_fen is distinct from coalesce(g.fen, 0)::bigint;
+grant select on page_disagreement to yg_donations;
 
 -- The caller's own (a citizen) or his unit's (staff), locked, in one of the states.
 create function page_take(p_id uuid, variadic p_states text[]) returns page

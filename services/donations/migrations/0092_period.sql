@@ -82,7 +82,7 @@ language plpgsql security definer set search_path = donations, pg_temp as $$
 declare
 	v period;
 	v_before period;
-	v_own xid8 := pg_current_xact_id();
+	v_bound xid8;
 	v_tries integer := 0;
 begin
 	select * into v from period where month = p_month for update;
@@ -93,7 +93,8 @@ begin
 	elsif v.proposed_by = p_by then
 		perform refuse('period_four_eyes', 'who proposed it does not close it');
 	end if;
-	while pg_snapshot_xmin(pg_current_snapshot()) < v_own loop
+	v_bound := pg_snapshot_xmax(pg_current_snapshot()); -- now that the bar is seen: whoever is younger has seen it too
+	while exists (select from pg_snapshot_xip(pg_current_snapshot()) x where x < v_bound and x is distinct from pg_current_xact_id_if_assigned()) loop
 		v_tries := v_tries + 1;
 		if v_tries > 60 then
 			perform refuse('period_busy', 'something is still being written; try again');
@@ -120,10 +121,13 @@ end $$;
 
 -- No row means that what was sealed is still the fold of the postings up to the month's end.
 create view period_disagreement as
+with folded as materialized (
+	select date_trunc('month', e.occurred_at at time zone 'Asia/Shanghai')::date as month, p.account, sum(p.fen) as fen
+	from entry e join posting p on p.entry_id = e.id where exists (select from period where state = 'CLOSED') group by 1, 2
+)
 select coalesce(b.month, f.month) as month, coalesce(b.account, f.account) as account, b.fen as sealed, f.fen as postings
 from period_balance b
-full join (select c.month, p.account, sum(p.fen)::bigint as fen
-           from period c join entry e on e.occurred_at < c.ends_at join posting p on p.entry_id = e.id where c.state = 'CLOSED' group by 1, 2) f
+full join (select c.month, d.account, sum(d.fen)::bigint as fen from period c join folded d on d.month <= c.month where c.state = 'CLOSED' group by 1, 2) f
 	on f.month = b.month and f.account = b.account
 where b.fen is distinct from f.fen;
 
