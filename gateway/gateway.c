@@ -265,12 +265,6 @@ static void begin_handover(void *arg, int signo)
 
 /* ── boot ── */
 
-static void flush_log(struct loop_task *task)
-{
-	(void)task;
-	log_flush();
-}
-
 static double read_lag(void *arg)
 {
 	return (double)loop_lag_us(arg) / 1e6;
@@ -503,7 +497,6 @@ static enum err boot(struct gateway *g)
 	g->public_https = str_starts(g->settings.public_url, STR("https:"));
 	g->forwarded_proto = g->public_https ? STR("https") : STR("http");
 	buf_init(&g->scratch, SCRATCH_BYTES_MAX);
-	g->log_flush.run = flush_log;
 	crypto_init();
 	g->loop = loop_new();
 	open_metrics(g);

@@ -64,7 +64,6 @@ struct gateway {
 	bool public_https; /* the platform's address is https: HSTS (RFC 6797) */
 	struct str forwarded_proto;
 	struct buf scratch; /* for one head or one problem at a time */
-	struct loop_task log_flush;
 	struct timer *drain_timer;
 	struct operation_metrics unmatched; /* requests that met no operation */
 	struct operation_metrics pages; /* the gateway's own */

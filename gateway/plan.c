@@ -46,6 +46,10 @@ static enum err link_operations(
 		const struct operation *op = &p->contract->operations[i];
 		struct operation_plan *to = &p->operations[op->index];
 		if (op->access == ACCESS_INTERNAL) continue;
+		/* Ids and templates have no byte that JSON escapes (the contract's loader checks both). */
+		to->log_fields = arena_printf(
+		    &p->arena, ",\"operation\":\"%.*s\",\"path\":\"%.*s\"", STR_FMT(op->id), STR_FMT(op->path));
+		if (!to->log_fields.p) return ERR_MEMORY;
 		if (own_is(op)) {
 			to->timeout_ms = TIMEOUT_MS;
 			if (!own_has(op->id))

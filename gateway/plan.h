@@ -18,6 +18,7 @@ struct operation_plan { /* by operation->index */
 	struct call_kind kind;
 	int64_t timeout_ms;
 	struct cached_policy cached;
+	struct str log_fields; /* operation and path of an access log line, written once */
 };
 
 struct plan {

@@ -5,6 +5,7 @@
 
 static struct str method_name(const struct request *r)
 {
+	if (r->operation) return r->method; /* the contract has it */
 	return str_list_has(STR("GET HEAD POST PUT PATCH DELETE OPTIONS"), ' ', r->method) ? r->method : STR("-");
 }
 
@@ -36,13 +37,16 @@ enum next record_write(struct request *r)
 	operation_metrics_count(r->metrics, r->sent_status, duration_ns);
 	*g->bytes_in += r->x->body.n;
 	*g->bytes_out += r->sent_bytes;
-	loop_push(g->loop, PHASE_LAST, &g->log_flush);
 	if (otlp_wants(g->otlp, &r->trace)) export_span(r, duration_ns);
 	if (!log_wants(LOG_INFO)) return NEXT_STEP;
 	log_begin(LOG_INFO, "request");
 	log_str("method", method_name(r));
-	log_str("operation", operation_name(r));
-	log_str("path", r->operation ? r->operation->path : r->proxy ? r->proxy->config.prefix : STR("-"));
+	if (r->operation) {
+		log_put_fields(r->plan->operations[r->operation->index].log_fields);
+	} else {
+		log_str("operation", operation_name(r));
+		log_str("path", r->proxy ? r->proxy->config.prefix : STR("-"));
+	}
 	log_int("status", r->sent_status);
 	log_int("duration_us", duration_ns / 1000);
 	log_int("bytes", (int64_t)r->sent_bytes);

@@ -38,7 +38,7 @@ enum next route_normalise(struct request *r)
 
 static bool is_known_method(struct str m)
 {
-	return str_list_has(STR("GET HEAD POST PUT PATCH DELETE OPTIONS"), ' ', m);
+	return str_eq(m, STR("GET")) || str_list_has(STR("GET HEAD POST PUT PATCH DELETE OPTIONS"), ' ', m);
 }
 
 /* Finds the operation. That there is none is told later, by the page and preflight steps: some paths are the gateway's own. */

@@ -1,4 +1,4 @@
-/* JSON log lines, gathered per turn so that a request costs no system call of its own. */
+/* JSON log lines, gathered so that a request costs no system call of its own. */
 #include "common/core/log.h"
 
 #include <errno.h>
@@ -10,14 +10,17 @@
 #include "common/core/clock.h"
 #include "common/core/word.h"
 
-enum { LOG_BYTES_MAX = 1024 * 1024 };
+enum { LOG_BYTES_MAX = 1024 * 1024, LOG_WRITE_BYTES = 128 * 1024, PREFIX_BYTES = 160 };
 
 static struct {
 	struct buf out;
 	size_t line_start;
+	int64_t written_ms; /* when log_turn wrote last */
+	bool urgent; /* a warning or worse is among the lines */
 	uint64_t lost;
-	int64_t prefix_ms; /* the millisecond that `prefix` was made for */
-	char prefix[RFC3339_BYTES];
+	int64_t prefix_ms; /* the millisecond and level that `prefix` was made for */
+	enum log_level prefix_level;
+	char prefix[PREFIX_BYTES];
 	size_t prefix_bytes;
 	const char *process;
 	enum log_level least;
@@ -74,57 +77,57 @@ static void put_escaped(struct str s)
 	buf_append(&state.out, s.p + start, s.n - start);
 }
 
-void log_begin(enum log_level level, const char *msg)
+static void make_prefix(int64_t now_us, enum log_level level)
 {
 	static const char *const names[] = { "debug", "info", "warn", "error" };
+	char time[RFC3339_BYTES];
+	size_t time_bytes = clock_format_rfc3339(now_us, time);
+	int n = snprintf(state.prefix, sizeof state.prefix,
+	    "{\"time\":\"%.*s\",\"level\":\"%s\",\"process\":\"%.64s\",\"msg\":\"", (int)time_bytes, time, names[level],
+	    state.process);
+	state.prefix_bytes = n < 0 ? 0 : (size_t)n;
+	state.prefix_ms = now_us / 1000;
+	state.prefix_level = level;
+}
+
+void log_begin(enum log_level level, const char *msg)
+{
 	int64_t now_us = clock_wall_us();
-	if (now_us / 1000 != state.prefix_ms) {
-		state.prefix_ms = now_us / 1000;
-		state.prefix_bytes = clock_format_rfc3339(now_us, state.prefix);
-	}
+	if (now_us / 1000 != state.prefix_ms || level != state.prefix_level) make_prefix(now_us, level);
 	state.line_start = state.out.n;
-	BUF_LIT(&state.out, "{\"time\":\"");
+	if (level >= LOG_WARN) state.urgent = true;
 	buf_append(&state.out, state.prefix, state.prefix_bytes);
-	BUF_LIT(&state.out, "\",\"level\":\"");
-	buf_str(&state.out, str_of(names[level]));
-	BUF_LIT(&state.out, "\",\"process\":\"");
-	buf_str(&state.out, str_of(state.process));
-	BUF_LIT(&state.out, "\",\"msg\":\"");
 	put_escaped(str_of(msg));
 	buf_char(&state.out, '"');
 }
 
-static void put_key(const char *key)
+void log_put_str(struct str key, struct str value)
 {
-	BUF_LIT(&state.out, ",\"");
-	buf_str(&state.out, str_of(key));
-	BUF_LIT(&state.out, "\":");
-}
-
-void log_str(const char *key, struct str value)
-{
-	size_t key_bytes = strlen(key);
-	char *to = is_plain(value) ? buf_reserve(&state.out, key_bytes + value.n + 6) : NULL;
+	char *to = is_plain(value) ? buf_reserve(&state.out, key.n + value.n + 2) : NULL;
 	if (to) { /* nearly always: one piece */
-		memcpy(to, ",\"", 2);
-		memcpy(to + 2, key, key_bytes);
-		to += 2 + key_bytes;
-		memcpy(to, "\":\"", 3);
-		if (value.n) memcpy(to + 3, value.p, value.n);
-		to[3 + value.n] = '"';
-		state.out.n += key_bytes + value.n + 6;
+		memcpy(to, key.p, key.n);
+		to += key.n;
+		*to++ = '"';
+		if (value.n) memcpy(to, value.p, value.n);
+		to[value.n] = '"';
+		state.out.n += key.n + value.n + 2;
 		return;
 	}
-	put_key(key);
+	buf_str(&state.out, key);
 	buf_char(&state.out, '"');
 	put_escaped(value);
 	buf_char(&state.out, '"');
 }
 
-void log_int(const char *key, int64_t value)
+void log_put_int(struct str key, int64_t value)
 {
-	put_key(key);
+	buf_str(&state.out, key);
 	buf_i64(&state.out, value);
+}
+
+void log_put_fields(struct str fields)
+{
+	buf_str(&state.out, fields);
 }
 
 void log_end(void)
@@ -150,8 +153,18 @@ void log_line(enum log_level level, const char *msg, const char *detail_fmt, ...
 	log_end();
 }
 
+bool log_turn(int64_t now_ms)
+{
+	if (!state.out.n) return false;
+	if (!state.urgent && state.out.n < LOG_WRITE_BYTES && now_ms - state.written_ms < LOG_PAUSE_MS) return true;
+	state.written_ms = now_ms;
+	log_flush();
+	return state.out.n > 0;
+}
+
 void log_flush(void)
 {
+	state.urgent = false;
 	while (state.out.n) {
 		ssize_t n = write(STDERR_FILENO, state.out.p, state.out.n);
 		if (n < 0 && errno == EINTR) continue;

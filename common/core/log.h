@@ -6,11 +6,17 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
-/** One JSON object per line on standard error, gathered in memory and written once per loop turn (log_flush). */
+/** One JSON object per line on standard error, gathered in memory and written by the loop (log_turn). */
 void log_init(const char *process, enum log_level least);
 bool log_wants(enum log_level level);
 /** Writes what is gathered. Lines that cannot be written at once are kept up to 1 MiB, then counted as lost. */
 void log_flush(void);
+/**
+ * At the end of a loop turn: writes if a line is a warning or worse, if there is much, or if the last write is LOG_PAUSE_MS ago. True:
+ * lines wait, and the turn after that pause must come. Few large writes cost a busy process half of many small ones.
+ */
+bool log_turn(int64_t now_ms);
+enum { LOG_PAUSE_MS = 10 };
 uint64_t log_lines_lost(void);
 
 /**
@@ -18,8 +24,12 @@ uint64_t log_lines_lost(void);
  * Values are escaped; never pass personal data.
  */
 void log_begin(enum log_level level, const char *msg);
-void log_str(const char *key, struct str value);
-void log_int(const char *key, int64_t value);
+#define log_str(key, value) log_put_str(STR(",\"" key "\":"), value)
+#define log_int(key, value) log_put_int(STR(",\"" key "\":"), value)
+void log_put_str(struct str key, struct str value);
+void log_put_int(struct str key, int64_t value);
+/** Whole fields, each with a comma before it (`,"a":1,"b":"c"`): what is the same in many lines is written once. */
+void log_put_fields(struct str fields);
 void log_end(void);
 
 /** A whole line: message and one formatted detail. */

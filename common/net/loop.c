@@ -72,6 +72,12 @@ static void on_idle(uv_idle_t *awake)
 	(void)awake;
 }
 
+/* Nothing to do: the turn that it makes writes the log. */
+static void on_log_pause(uv_timer_t *pause)
+{
+	(void)pause;
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
 	struct loop *l = prepare->data;
@@ -81,7 +87,8 @@ static void on_prepare(uv_prepare_t *prepare)
 	} else {
 		uv_idle_start(&l->awake, on_idle);
 	}
-	log_flush();
+	if (log_turn((int64_t)uv_now(&l->uv)) && !uv_is_active((uv_handle_t *)&l->log_pause))
+		uv_timer_start(&l->log_pause, on_log_pause, LOG_PAUSE_MS, 0);
 	if (!l->turn_began_ns) return;
 	uint64_t spent_ns = uv_hrtime() - l->turn_began_ns;
 	if (spent_ns > l->lag_ns) l->lag_ns = spent_ns;
@@ -103,12 +110,14 @@ struct loop *loop_new(void)
 	uv_prepare_init(&l->uv, &l->prepare);
 	uv_check_init(&l->uv, &l->check);
 	uv_idle_init(&l->uv, &l->awake);
+	uv_timer_init(&l->uv, &l->log_pause);
 	l->prepare.data = l->check.data = l->awake.data = l;
 	uv_prepare_start(&l->prepare, on_prepare);
 	uv_check_start(&l->check, on_check);
 	uv_unref((uv_handle_t *)&l->prepare);
 	uv_unref((uv_handle_t *)&l->check);
 	uv_unref((uv_handle_t *)&l->awake);
+	uv_unref((uv_handle_t *)&l->log_pause);
 	return l;
 }
 
@@ -144,6 +153,7 @@ void loop_free(struct loop *l)
 	uv_close((uv_handle_t *)&l->prepare, NULL);
 	uv_close((uv_handle_t *)&l->check, NULL);
 	uv_close((uv_handle_t *)&l->awake, NULL);
+	uv_close((uv_handle_t *)&l->log_pause, NULL);
 	uv_run(&l->uv, UV_RUN_DEFAULT);
 	CHECK(uv_loop_close(&l->uv) == 0);
 	log_flush();

@@ -1,5 +1,6 @@
 /* Byte streams. A write goes straight to the kernel; only what it does not take is kept. Reads use one buffer of the loop, so an
  * idle connection holds no memory for them. `closed` always comes later, from the loop, never inside a call. */
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct stream *stream_make(struct loop *l, bool is_unix)
 	struct stream *s = calloc(1, sizeof *s);
 	CHECK(s != NULL);
 	s->loop = l;
+	s->fd = -1;
 	int e = is_unix ? uv_pipe_init(&l->uv, &s->uv.pipe, 0) : uv_tcp_init(&l->uv, &s->uv.tcp);
 	if (e) {
 		free(s);
@@ -52,14 +54,14 @@ void stream_settle(struct stream *s)
 {
 	struct sockaddr_storage a;
 	int n = sizeof a;
+	CHECK(uv_fileno(&s->uv.handle, &s->fd) == 0);
 	if (s->uv.handle.type != UV_TCP) {
 		memcpy(s->peer, "unix", sizeof "unix");
 		return;
 	}
 	uv_tcp_nodelay(&s->uv.tcp, 1);
-	int fd, unsent = UNSENT_BYTES_MAX;
-	if (uv_fileno(&s->uv.handle, &fd) == 0)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+	int unsent = UNSENT_BYTES_MAX;
+	(void)setsockopt(s->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
 	if (uv_tcp_getpeername(&s->uv.tcp, (struct sockaddr *)&a, &n)) return;
 	if (a.ss_family == AF_INET6) {
 		uv_ip6_name((struct sockaddr_in6 *)&a, s->peer, sizeof s->peer);
@@ -265,13 +267,19 @@ static enum err may_write(const struct stream *s, size_t bytes)
 	return bytes > STREAM_PENDING_MAX || pending > STREAM_PENDING_MAX - bytes ? ERR_BUSY : ERR_NONE;
 }
 
-/* Hands to the kernel what it takes; *sent is 0 when earlier bytes still wait. */
-static enum err write_now(struct stream *s, const uv_buf_t *parts, unsigned count, size_t *sent)
+/* Hands to the kernel what it takes; *sent is 0 when earlier bytes still wait. send and sendmsg, since write finds out anew each time
+ * that this is a socket. */
+static enum err write_now(struct stream *s, struct iovec *parts, unsigned count, size_t *sent)
 {
 	*sent = 0;
-	if (stream_pending(s)) return ERR_NONE;
-	int n = uv_try_write(&s->uv.stream, parts, count);
-	if (n == UV_EAGAIN) return ERR_NONE;
+	if (stream_pending(s) || s->fd < 0) return ERR_NONE;
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = count };
+	const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+	ssize_t n;
+	do {
+		n = count == 1 ? send(s->fd, parts->iov_base, parts->iov_len, flags) : sendmsg(s->fd, &message, flags);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == ENOBUFS)) return ERR_NONE;
 	if (n < 0) {
 		stream_close_now(s, ERR_CLOSED);
 		return ERR_CLOSED;
@@ -294,22 +302,22 @@ static enum err write_sealed(struct stream *s, const struct str *parts, unsigned
 
 enum err stream_write(struct stream *s, const struct str *parts, unsigned count)
 {
-	uv_buf_t bufs[PARTS_MAX];
+	struct iovec vector[PARTS_MAX];
 	size_t total = 0, sent;
 	CHECK(count <= PARTS_MAX);
 	for (unsigned i = 0; i < count; i++) {
-		/* libuv's buffer type is not const; it only reads. */
+		/* The system's type is not const; it only reads. */
 		union {
 			const char *in;
 			char *out;
 		} cast = { parts[i].p };
-		bufs[i] = uv_buf_init(cast.out, (unsigned)parts[i].n);
+		vector[i] = (struct iovec){ cast.out, parts[i].n };
 		total += parts[i].n;
 	}
 	TRY(may_write(s, total));
 	if (total == 0) return ERR_NONE;
 	if (s->tls) return write_sealed(s, parts, count, total);
-	TRY(write_now(s, bufs, count, &sent));
+	TRY(write_now(s, vector, count, &sent));
 	if (sent == total) return ERR_NONE;
 	struct rest *rest = rest_new(total - sent);
 	size_t at = 0;
@@ -335,7 +343,7 @@ enum err stream_write_buf(struct stream *s, struct buf *b)
 enum err stream_send(struct stream *s, struct buf *b)
 {
 	size_t sent;
-	uv_buf_t part = uv_buf_init(b->p, (unsigned)b->n);
+	struct iovec part = { b->p, b->n };
 	TRY(write_now(s, &part, 1, &sent));
 	if (sent == b->n) {
 		b->n = 0;

@@ -24,6 +24,7 @@ struct loop {
 	uv_prepare_t prepare;
 	uv_check_t check;
 	uv_idle_t awake; /* active while tasks are left over, so that the poll does not block */
+	uv_timer_t log_pause; /* active while log lines wait to be written together with later ones */
 	struct task_queue queues[PHASE_COUNT];
 	bool draining;
 	bool stopped;
@@ -68,6 +69,7 @@ struct stream {
 		uv_tcp_t tcp;
 		uv_pipe_t pipe;
 	} uv;
+	int fd; /* -1 until it is accepted or connected */
 	struct loop *loop;
 	struct list link;
 	struct stream_events events;

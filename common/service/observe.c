@@ -5,6 +5,8 @@
 #include "common/core/config.h"
 #include "common/core/log.h"
 
+enum { SLOW_NS = 100 * 1000 * 1000 };
+
 static double read_lag(void *arg)
 {
 	return (double)loop_lag_us(((struct service *)arg)->loop) / 1e6;
@@ -114,6 +116,12 @@ static void export_span(const struct request *r, int status, int64_t elapsed_ns)
 	otlp_add(r->service->otlp, &r->trace, &span);
 }
 
+/* The gateway's log has every request. A service adds a line of its own about what may have changed something, failed or was slow. */
+static bool is_worth_a_line(const struct request *r, int status, int64_t elapsed_ns)
+{
+	return status >= 400 || elapsed_ns >= SLOW_NS || !str_list_has(STR("GET HEAD"), ' ', r->x->method);
+}
+
 void observe_request(struct request *r, int status, size_t bytes)
 {
 	const struct link *l = r->link;
@@ -121,8 +129,9 @@ void observe_request(struct request *r, int status, size_t bytes)
 	int64_t elapsed_ns = clock_mono_ns() - r->started_ns;
 	operation_metrics_count(&l->metrics[index], status, elapsed_ns);
 	if (otlp_wants(r->service->otlp, &r->trace)) export_span(r, status, elapsed_ns);
-	if (!log_wants(LOG_INFO)) return;
-	log_begin(LOG_INFO, "request");
+	enum log_level level = is_worth_a_line(r, status, elapsed_ns) ? LOG_INFO : LOG_DEBUG;
+	if (!log_wants(level)) return;
+	log_begin(level, "request");
 	log_str("operation", r->linked ? r->linked->operation->id : STR("unmatched"));
 	log_int("status", status);
 	log_int("us", elapsed_ns / 1000);
