@@ -78,7 +78,7 @@ struct operation {
 	enum priority priority; /* x-priority: who is turned away last and first when there is too much */
 	struct str event; /* x-event: type of the outbox event a success writes; absent: none */
 	struct str leaf; /* x-log */
-	const struct json *node; /* the whole operation object, for documents */
+	const struct json *node; /* the whole operation object; NULL without documents */
 };
 
 /** A problem of a service's own: x-problems in its contract; also every named constraint of its schema. */
@@ -103,14 +103,16 @@ struct contract {
 	struct map operations_by_id; /* → const struct operation * */
 	struct map problems; /* slug → const struct problem_type * */
 	struct map audiences; /* scope → bits of enum audience, as a number; empty: not said */
-	struct map schemas; /* "Gift" of any loaded file → const struct json * (the source) */
+	struct map schemas; /* "Gift" of any loaded file → const struct json * (the source); empty without documents */
 	struct route_table *routes;
-	const struct json *documents; /* object: file name → whole document with $refs as written */
+	const struct json
+	    *documents; /* object: file name → whole document with $refs as written; NULL: see contract_load */
 };
 
 /**
  * Loads `dir`/common.yaml and the contracts of `services` (NULL-terminated; NULL: every *.yaml in dir but common.yaml and policies.yaml).
- * A service's contract may be in several files: <service>.yaml, <service>.<subject>.yaml.
+ * A service's contract may be in several files: <service>.yaml, <service>.<subject>.yaml. The documents themselves are kept only when
+ * all are loaded (the gateway publishes them): to a service they would be a megabyte that nobody reads.
  * Everything wrong is written to `report`, one line each (file:line: text), and ERR_CONFIG is returned; nothing half-loaded is given out.
  */
 MUST_USE enum err contract_load(

@@ -8,7 +8,7 @@
 #include "common/contract/yaml.h"
 #include "common/core/config.h"
 
-enum { FILES_MAX = 64, FILE_BYTES_MAX = 4 << 20 };
+enum { FILES_MAX = 64, FILE_BYTES_MAX = 4 << 20, PASSING_FIRST_BYTES = 256 * 1024, PASSING_BYTES_MAX = 256 << 20 };
 
 /* donations.yaml and donations.ledger.yaml are both of donations. */
 static struct str service_of(struct str file)
@@ -25,7 +25,8 @@ static void add_document(struct loader *l, const struct load_source *source)
 	size_t n = source->file.n < sizeof name - 1 ? source->file.n : sizeof name - 1;
 	memcpy(name, source->file.p, n);
 	name[n] = 0;
-	if (yaml_read(l->boot, source->text, name, &root, l->report) != ERR_NONE) {
+	struct arena *nodes = l->keeps_documents ? l->boot : &l->passing;
+	if (yaml_read_apart(nodes, l->boot, source->text, name, &root, l->report) != ERR_NONE) {
 		l->faults++;
 		return;
 	}
@@ -100,18 +101,19 @@ static bool start(struct loader *l)
 	size_t operations = 1;
 	for (const struct document *d = l->documents; d; d = d->next) operations += load_count_operations(d);
 	l->operations = arena_array(l->boot, operations, sizeof *l->operations);
-	l->operations_in = arena_array(l->boot, operations, sizeof *l->operations_in);
+	l->operations_in = arena_array(&l->passing, operations, sizeof *l->operations_in);
 	if (!c || !l->operations || !l->operations_in) return false;
 	map_init(&c->operations_by_id, l->boot);
 	map_init(&c->problems, l->boot);
 	map_init(&c->audiences, l->boot);
 	map_init(&c->schemas, l->boot);
-	map_init(&l->profiled[PROFILE_ANY], l->boot);
-	map_init(&l->profiled[PROFILE_REQUEST], l->boot);
-	map_init(&l->problem_sources, l->boot);
+	map_init(&l->profiled[PROFILE_ANY], &l->passing);
+	map_init(&l->profiled[PROFILE_REQUEST], &l->passing);
+	map_init(&l->problem_sources, &l->passing);
 	c->operations = l->operations;
 	c->routes = route_table_new(l->boot);
-	schema_compiler_init(&l->compiler, l->boot);
+	schema_compiler_init(&l->compiler, l->boot, &l->passing);
+	l->compiler.copies = !l->keeps_documents;
 	l->compiler.resolve = load_find_document;
 	l->compiler.resolve_arg = l;
 	l->compiler.fault = note_schema_fault;
@@ -119,28 +121,52 @@ static bool start(struct loader *l)
 	return c->routes != NULL;
 }
 
+/* Nothing may point into what is about to go. */
+static void forget_documents(struct loader *l)
+{
+	map_init(&l->contract->schemas, l->boot);
+	for (unsigned i = 0; i < l->operation_count; i++) l->operations[i].node = NULL;
+	for (struct schema *s = l->compiler.all; s; s = s->next) s->node = s->root = NULL;
+}
+
+static enum err load_all(struct loader *l, const struct load_source *sources, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) add_document(l, &sources[i]);
+	if (!start(l)) return ERR_MEMORY;
+	for (const struct document *d = l->documents; d; d = d->next) {
+		check_info(l, d);
+		load_schemas(l, d);
+		load_problems(l, d);
+		load_audiences(l, d);
+		load_paths(l, d);
+	}
+	schema_compiler_finish(&l->compiler);
+	if (l->compiler.faults == 0) check_profile(l);
+	if (l->boot->overflow || l->passing.overflow) return ERR_MEMORY;
+	if (l->faults || route_table_finish(l->contract->routes) != ERR_NONE) return ERR_CONFIG;
+	l->contract->operation_count = l->operation_count;
+	if (l->keeps_documents)
+		l->contract->documents = gather_documents(l);
+	else
+		forget_documents(l);
+	return l->boot->overflow ? ERR_MEMORY : ERR_NONE;
+}
+
+static enum err load_sources(struct arena *boot, bool keeps_documents, const struct load_source *sources,
+    unsigned count, const struct contract **out, struct buf *report)
+{
+	struct loader l = { .boot = boot, .keeps_documents = keeps_documents, .report = report };
+	arena_init(&l.passing, PASSING_FIRST_BYTES, PASSING_BYTES_MAX);
+	enum err e = load_all(&l, sources, count);
+	*out = e == ERR_NONE ? l.contract : NULL;
+	arena_release(&l.passing);
+	return e;
+}
+
 enum err contract_load_sources(struct arena *boot, const struct load_source *sources, unsigned count,
     const struct contract **out, struct buf *report)
 {
-	struct loader l = { .boot = boot, .report = report };
-	*out = NULL;
-	for (unsigned i = 0; i < count; i++) add_document(&l, &sources[i]);
-	if (!start(&l)) return ERR_MEMORY;
-	for (const struct document *d = l.documents; d; d = d->next) {
-		check_info(&l, d);
-		load_schemas(&l, d);
-		load_problems(&l, d);
-		load_audiences(&l, d);
-		load_paths(&l, d);
-	}
-	schema_compiler_finish(&l.compiler);
-	if (l.compiler.faults == 0) check_profile(&l);
-	if (boot->overflow) return ERR_MEMORY;
-	if (l.faults || route_table_finish(l.contract->routes) != ERR_NONE) return ERR_CONFIG;
-	l.contract->operation_count = l.operation_count;
-	l.contract->documents = gather_documents(&l);
-	*out = l.contract;
-	return boot->overflow ? ERR_MEMORY : ERR_NONE;
+	return load_sources(boot, true, sources, count, out, report);
 }
 
 struct file_list {
@@ -210,7 +236,7 @@ enum err contract_load(
 		if (!list_folder(&texts, dir, str_of(services[i]), &files, report)) ok = false;
 	if (!services && !list_folder(&texts, dir, STR(""), &files, report)) ok = false;
 	enum err e = texts.overflow ? ERR_MEMORY : ok ? ERR_NONE : ERR_CONFIG;
-	if (e == ERR_NONE) e = contract_load_sources(boot, files.at, files.count, out, report);
+	if (e == ERR_NONE) e = load_sources(boot, !services, files.at, files.count, out, report);
 	arena_release(&texts);
 	return e;
 }

@@ -28,6 +28,8 @@ struct pending_parameter {
 
 struct loader {
 	struct arena *boot;
+	struct arena passing; /* released when the contract stands */
+	bool keeps_documents;
 	struct buf *report;
 	unsigned faults;
 	struct document *documents; /* common.yaml first */

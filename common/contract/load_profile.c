@@ -116,7 +116,7 @@ void load_profile(struct loader *l, const struct schema *s, enum profile profile
 	if (!s || !s->root) return;
 	struct map *seen = &l->profiled[profile];
 	if (map_get(seen, str_span((const char *)&s->node, sizeof s->node))) return;
-	struct str key = arena_str(l->boot, str_span((const char *)&s->node, sizeof s->node));
+	struct str key = arena_str(&l->passing, str_span((const char *)&s->node, sizeof s->node));
 	if (!key.p || !map_set(seen, key, l)) return;
 	if (profile == PROFILE_REQUEST)
 		check_request(l, s);

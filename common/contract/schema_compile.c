@@ -7,10 +7,10 @@
 
 enum { COMPILE_DEPTH_MAX = 400, IN_PLACE_DEPTH_MAX = 64 };
 
-void schema_compiler_init(struct schema_compiler *c, struct arena *boot)
+void schema_compiler_init(struct schema_compiler *c, struct arena *boot, struct arena *passing)
 {
-	*c = (struct schema_compiler){ .boot = boot };
-	map_init(&c->done, boot);
+	*c = (struct schema_compiler){ .boot = boot, .passing = passing };
+	map_init(&c->done, passing);
 }
 
 void schema_compiler_fault(
@@ -28,7 +28,7 @@ void schema_compiler_fault(
 static struct schema *new_schema(struct schema_compiler *c, const struct json *root, const struct json *node)
 {
 	struct schema *s = ARENA_NEW(c->boot, struct schema);
-	struct str key = arena_str(c->boot, str_span((const char *)&node, sizeof node));
+	struct str key = arena_str(c->passing, str_span((const char *)&node, sizeof node));
 	if (!s || !key.p || !map_set(&c->done, key, s)) {
 		schema_compiler_fault(c, root, node, "no memory left for schemas");
 		return NULL;
@@ -143,7 +143,7 @@ enum err schema_compile(struct arena *boot, const struct json *root, const struc
 {
 	struct report r = { .out = report };
 	struct schema_compiler c;
-	schema_compiler_init(&c, boot);
+	schema_compiler_init(&c, boot, boot);
 	c.resolve = resolve;
 	c.resolve_arg = arg;
 	c.fault = report_fault;

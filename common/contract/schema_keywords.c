@@ -115,16 +115,22 @@ static void kw_type(const struct site *at)
 	if (at->s->types == 0) fault(at, "must name a type");
 }
 
+/* A value that validation looks at. */
+static const struct json *lasting(const struct site *at)
+{
+	return at->c->copies ? json_copy(at->c->boot, at->value) : at->value;
+}
+
 static void kw_enum(const struct site *at)
 {
 	if (!is_type(at, JSON_ARRAY, "must be a list")) return;
 	if (json_count(at->value) == 0) fault(at, "must not be empty");
-	at->s->values = at->value;
+	at->s->values = lasting(at);
 }
 
 static void kw_const(const struct site *at)
 {
-	at->s->constant = at->value;
+	at->s->constant = lasting(at);
 }
 
 static void kw_multiple_of(const struct site *at)

@@ -129,6 +129,8 @@ typedef void schema_fault(void *arg, const struct json *root, const struct json 
 /** Compiles many schemas that share definitions; each source node is compiled once. */
 struct schema_compiler {
 	struct arena *boot;
+	struct arena *passing; /* what is needed until the finish only */
+	bool copies; /* the source will not outlast the schemas: values of enum and const are copied */
 	struct map done; /* address of a source node → struct schema * */
 	struct schema *all;
 	schema_resolver *resolve;
@@ -139,7 +141,7 @@ struct schema_compiler {
 	unsigned depth;
 };
 
-void schema_compiler_init(struct schema_compiler *c, struct arena *boot);
+void schema_compiler_init(struct schema_compiler *c, struct arena *boot, struct arena *passing);
 /** The compiled schema at `node` of document `root`; NULL after a fault. References may stay unresolved until the finish. */
 const struct schema *schema_compiler_add(struct schema_compiler *c, const struct json *root, const struct json *node);
 /** Refuses endless references and lists property names. Call once, after everything is added. */

@@ -13,8 +13,10 @@ enum { SCRATCH_FIRST_BYTES = 64 * 1024, SCRATCH_BYTES_MAX = 64 << 20 };
 
 struct reader {
 	yaml_parser_t parser;
-	struct arena *boot;
+	struct arena *nodes;
+	struct arena *texts;
 	struct arena scratch; /* the keys of every mapping, to find those that stand twice */
+	struct map keys; /* text → its one copy in `texts`: a contract has few different ones */
 	const char *name;
 	struct buf *report;
 	bool failed;
@@ -84,26 +86,27 @@ static struct json *plain_scalar(struct reader *r, struct str s, size_t line)
 				no[] = { STR("false"), STR("False"), STR("FALSE") };
 	struct decimal d;
 	for (size_t i = 0; i < ARRAY_LEN(nulls); i++)
-		if (str_eq(s, nulls[i])) return json_new_null(r->boot);
+		if (str_eq(s, nulls[i])) return json_new_null(r->nodes);
 	for (size_t i = 0; i < ARRAY_LEN(yes); i++)
-		if (str_eq(s, yes[i]) || str_eq(s, no[i])) return json_new_bool(r->boot, str_eq(s, yes[i]));
-	if (decimal_parse(s, &d)) return json_new_number(r->boot, s);
+		if (str_eq(s, yes[i]) || str_eq(s, no[i])) return json_new_bool(r->nodes, str_eq(s, yes[i]));
+	if (decimal_parse(s, &d)) return json_new_number_apart(r->nodes, r->texts, s);
 	if (looks_like_number(s)) return fail(r, line, "write %.*s as JSON writes numbers, or quote it", STR_FMT(s));
-	return json_new_string(r->boot, s);
+	return json_new_string_apart(r->nodes, r->texts, s);
 }
 
 static struct json *read_scalar(struct reader *r, const yaml_event_t *e, size_t line)
 {
 	struct str s = scalar_text(e);
 	if (s.n && memchr(s.p, 0, s.n)) return fail(r, line, "text has a NUL");
-	return e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE ? plain_scalar(r, s, line) : json_new_string(r->boot, s);
+	return e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE ? plain_scalar(r, s, line)
+							       : json_new_string_apart(r->nodes, r->texts, s);
 }
 
 static struct json *read_value(struct reader *r, const yaml_event_t *e, unsigned depth);
 
 static struct json *read_sequence(struct reader *r, unsigned depth)
 {
-	struct json *list = json_new_array(r->boot);
+	struct json *list = json_new_array(r->nodes);
 	yaml_event_t e;
 	while (next_event(r, &e)) {
 		bool end = e.type == YAML_SEQUENCE_END_EVENT;
@@ -112,6 +115,17 @@ static struct json *read_sequence(struct reader *r, unsigned depth)
 		if (end) return list;
 	}
 	return NULL;
+}
+
+/* The one copy of a key's text; NULL when the memory is full. */
+static char *keep_key(struct reader *r, struct str key)
+{
+	char *kept = map_get(&r->keys, key);
+	if (kept) return kept;
+	kept = arena_alloc(r->texts, key.n + 1);
+	if (!kept) return NULL;
+	memcpy(kept, key.p, key.n);
+	return map_set(&r->keys, str_span(kept, key.n), kept) ? kept : NULL;
 }
 
 /* The key's text, absent when it is none that we take. */
@@ -131,12 +145,12 @@ static struct str read_key(struct reader *r, const yaml_event_t *e, const struct
 		fail(r, line, "merge keys are not allowed");
 	else if (map_get(seen, key))
 		fail(r, line, "duplicate key %.*s", STR_FMT(key));
-	return r->failed ? STR_NONE : arena_str(&r->scratch, key);
+	return r->failed ? STR_NONE : str_span(keep_key(r, key), key.n);
 }
 
 static struct json *read_mapping(struct reader *r, unsigned depth)
 {
-	struct json *object = json_new_object(r->boot);
+	struct json *object = json_new_object(r->nodes);
 	struct map seen;
 	yaml_event_t e;
 	map_init(&seen, &r->scratch);
@@ -147,7 +161,7 @@ static struct json *read_mapping(struct reader *r, unsigned depth)
 		if (end) return object;
 		if (!key.p || !map_set(&seen, key, object)) return NULL;
 		if (!next_event(r, &e)) return NULL;
-		json_add(r->boot, object, key, read_value(r, &e, depth));
+		json_add_named(object, keep_key(r, key), read_value(r, &e, depth));
 		yaml_event_delete(&e);
 	}
 	return NULL;
@@ -200,7 +214,13 @@ static struct json *read_document(struct reader *r)
 
 enum err yaml_read(struct arena *boot, struct str text, const char *name, const struct json **out, struct buf *report)
 {
-	struct reader r = { .boot = boot, .name = name, .report = report };
+	return yaml_read_apart(boot, boot, text, name, out, report);
+}
+
+enum err yaml_read_apart(struct arena *nodes, struct arena *boot, struct str text, const char *name,
+    const struct json **out, struct buf *report)
+{
+	struct reader r = { .nodes = nodes, .texts = boot, .name = name, .report = report };
 	*out = NULL;
 	if (str_starts(text, STR("\xef\xbb\xbf"))) {
 		fail(&r, 1, "must not begin with a byte order mark");
@@ -210,6 +230,7 @@ enum err yaml_read(struct arena *boot, struct str text, const char *name, const 
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text.p, text.n);
 	arena_init(&r.scratch, SCRATCH_FIRST_BYTES, SCRATCH_BYTES_MAX);
+	map_init(&r.keys, &r.scratch);
 	*out = read_document(&r);
 	arena_release(&r.scratch);
 	yaml_parser_delete(&r.parser);

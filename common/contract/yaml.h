@@ -11,5 +11,8 @@
  */
 MUST_USE enum err yaml_read(
     struct arena *boot, struct str text, const char *name, const struct json **out, struct buf *report);
+/** As yaml_read, the tree's nodes in `nodes` and only its texts in `boot`. */
+MUST_USE enum err yaml_read_apart(struct arena *nodes, struct arena *boot, struct str text, const char *name,
+    const struct json **out, struct buf *report);
 
 #endif

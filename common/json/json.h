@@ -62,12 +62,19 @@ struct json *json_new_object(struct arena *a);
 struct json *json_new_array(struct arena *a);
 struct json *json_new_string(struct arena *a, struct str s);
 struct json *json_new_number(struct arena *a, struct str literal);
+/** The same, the bytes in another arena than the node: who reads a document once may keep its texts and give up its nodes. */
+struct json *json_new_string_apart(struct arena *a, struct arena *texts, struct str s);
+struct json *json_new_number_apart(struct arena *a, struct arena *texts, struct str literal);
 struct json *json_new_bool(struct arena *a, bool b);
 struct json *json_new_null(struct arena *a);
 /** Adds at the end; O(1). */
 void json_append(struct json *array, struct json *item);
 /** Adds a member; the caller has made sure that it is not there yet. */
 void json_add(struct arena *a, struct json *object, struct str name, struct json *value);
+/** As json_add; `name` ends with NUL and is borrowed: one name may serve many members. */
+void json_add_named(struct json *object, char *name, struct json *value);
+/** The whole tree anew; at most JSON_DEPTH_LIMIT deep, as what json_read and yaml_read give out is. */
+struct json *json_copy(struct arena *a, const struct json *v);
 /** Where a value stood in its source, for reports; ignored for numbers. 0 when the reader did not say. */
 void json_set_line(struct json *v, unsigned line);
 unsigned json_line(const struct json *v);
