@@ -11,4 +11,4 @@ select c.id, c.organization, c.title, c.summary, c.state, c.purpose, c.starts_on
        now() as "total.as_of", log_size() as "total.log_size",
        c.version || '.' || (coalesce(m.payment_count, 0) + coalesce(m.refund_count, 0)) as "!etag"
 from campaign c left join campaign_money m on m.campaign_id = c.id
-where c.id = :path.id::uuid and c.state <> 'DRAFT'
+where c.id = :path.id::uuid and c.state <> 'DRAFT' and c.fund_code is null

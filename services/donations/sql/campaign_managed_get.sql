@@ -7,4 +7,4 @@ select c.id, c.organization, c.title, c.summary, c.state, c.purpose, c.starts_on
        c.goal_fen, c.min_gift_fen, c.max_gift_fen, c.opened_at, c.closed_at, c.close_reason, c.reported_at, c.report, c.report_url,
        c.version, c.created_at, c.updated_at, c.version::text as "!etag"
 from campaign c
-where c.id = :path.id::uuid and in_my_organization(c.organization)
+where c.id = :path.id::uuid and in_my_organization(c.organization) and c.fund_code is null
