@@ -48,6 +48,15 @@ create table fund_instalment (
 );
 create trigger fund_instalment_append_only before update or delete on fund_instalment for each row execute function append_only();
 
+-- Purposes that gifts to it may name.
+create table fund_earmark (
+	fund_id uuid not null constraint fund_earmark_fund references fund (id),
+	code text not null constraint fund_earmark_form check (code ~ '^[a-z][0-9a-z-]{1,29}$'),
+	name text not null,
+	constraint fund_earmark_once primary key (fund_id, code)
+);
+create trigger fund_earmark_append_only before update or delete on fund_earmark for each row execute function append_only();
+
 create or replace function fund_account() returns trigger
 language plpgsql security definer set search_path = donations, pg_temp as $$
 declare
@@ -119,7 +128,7 @@ $$;
 
 create function fund_propose(p_id uuid, p_code text, p_kind text, p_source text, p_name text, p_organization text, p_purpose text, p_founder text, p_founder_party uuid,
 	p_minimum_fen bigint, p_starts_on date, p_ends_on date, p_delegated_fen bigint, p_bank_holder text, p_bank_name text, p_bank_account text,
-	p_instalments json, p_by uuid) returns fund
+	p_instalments json, p_earmarks json, p_by uuid) returns fund
 language plpgsql security definer set search_path = donations, pg_temp as $$
 declare
 	f fund;
@@ -142,7 +151,10 @@ begin
 	returning * into f;
 	insert into fund_instalment (fund_id, no, due_on, amount_fen)
 	select p_id, n, (i ->> 'due_date')::date, (i ->> 'amount_fen')::bigint from json_array_elements(p_instalments) with ordinality t (i, n);
-	if p_kind = 'NAMED' and coalesce((select sum(amount_fen) from fund_instalment where fund_id = p_id), 0) < p_minimum_fen then
+	insert into fund_earmark (fund_id, code, name) select p_id, e ->> 'code', e ->> 'name' from json_array_elements(p_earmarks) e;
+	if f.campaign_id is null and json_array_length(p_earmarks) > 0 then
+		perform refuse('fund_earmark_gifts', 'gifts name earmarks, and it takes none');
+	elsif p_kind = 'NAMED' and coalesce((select sum(amount_fen) from fund_instalment where fund_id = p_id), 0) < p_minimum_fen then
 		perform refuse('fund_minimum', 'the instalments do not come to the minimum');
 	elsif p_kind <> 'NAMED' and exists (select from fund_instalment where fund_id = p_id) then
 		perform refuse('fund_named_terms', 'instalments are a named fund''s');
@@ -249,6 +261,11 @@ language sql volatile security definer set search_path = donations, pg_temp as $
 	      where p.account = 'fund:' || f.code and e.kind in ('gift.received', 'gift.refunded')) s
 $$;
 
+create function fund_earmarks(p_fund uuid) returns json
+language sql volatile security definer set search_path = donations, pg_temp as $$
+	select json_agg(json_build_object('code', code, 'name', name) order by code) from fund_earmark where fund_id = p_fund
+$$;
+
 -- By the years of Shanghai in which it happened, the newest first.
 create function fund_statement(f fund) returns json
 language sql stable security definer set search_path = donations, pg_temp as $$
@@ -283,6 +300,9 @@ create policy fund_staff on fund for select using (current_kind() = 'staff' and 
 alter table fund_instalment enable row level security;
 create policy fund_instalment_seen on fund_instalment for select using (exists (select from fund f where f.id = fund_id));
 grant select on fund_instalment to yg_donations;
+alter table fund_earmark enable row level security;
+create policy fund_earmark_seen on fund_earmark for select using (exists (select from fund f where f.id = fund_id));
+grant select on fund_earmark to yg_donations;
 revoke execute on function campaign_target_fixed, fund_leaf, fund_propose, fund_take, fund_open, fund_refuse, fund_end, disbursement_delegated, disbursement_fund_open,
-	fund_instalments, fund_statement, fund_figures from public;
-grant execute on function campaign_target_fixed, fund_propose, fund_open, fund_refuse, fund_end, fund_instalments, fund_statement, fund_figures to yg_donations;
+	fund_instalments, fund_earmarks, fund_statement, fund_figures from public;
+grant execute on function campaign_target_fixed, fund_propose, fund_open, fund_refuse, fund_end, fund_instalments, fund_earmarks, fund_statement, fund_figures to yg_donations;
