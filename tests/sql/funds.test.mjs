@@ -69,8 +69,8 @@ test('its giving target is no campaign that staff can change, show or report', a
 });
 
 test('unrestricted: one of each unit and source; a named fund is whole; money of others takes no gifts', async () => {
-	await fund(12, 'free-lottery', { kind: 'UNRESTRICTED', source: 'LOTTERY' });
-	await refused(propose(13, 'free-lottery-2', { kind: 'UNRESTRICTED', source: 'LOTTERY' }), /fund_unrestricted_once/);
+	await fund(12, 'free-lottery', { kind: 'UNRESTRICTED', source: 'LOTTERY', org: '4412/441204' });
+	await refused(propose(13, 'free-lottery-2', { kind: 'UNRESTRICTED', source: 'LOTTERY', org: '4412/441204' }), /fund_unrestricted_once/);
 	await refused(propose(13, 'named', { kind: 'NAMED' }), /fund_named_terms/);
 	await refusedFor(owner(`insert into gift (id, public_code, campaign_id, donor, amount_fen, channel) values ('${id(600)}', 'FNDX000000000000', '${id(12)}', '${id(1)}', 500, 'WECHAT_JSAPI')`), /does not take this gift/);
 });

@@ -111,13 +111,13 @@ let moved;
 
 test('H3 (2011), for funds: a gift is used elsewhere only by the filed rule, and its page says so', async () => {
 	await fund('reserve');
-	const campaign = must(await post('staff:campaigns', '/v1/managed-campaigns', { title: '山洪救助', purpose: 'p', starts_on: day(-5), ends_on: day(60), area: '肇庆市', person_in_charge: '李', office_address: 'o',
+	const campaign = must(await post('staff:campaigns', '/v1/campaigns', { title: '山洪救助', purpose: 'p', starts_on: day(-5), ends_on: day(60), area: '肇庆市', person_in_charge: '李', office_address: 'o',
 		contact_phone: '0758-2200000', how_to_give: 'h', ...BANK, beneficiaries: 'b', use_plan: 'u', cost_cap_fen: 0, surplus_rule: '结余转入备灾基金', surplus_fund: 'reserve', certificate_no: 'c',
 		platform_url: 'https://cszg.mca.gov.cn/1', goal_fen: 10000 }), 201);
-	must(await post('staff:campaigns', `/v1/managed-campaigns/${campaign.id}/filings`, { filing_no: 'H3', filed_on: day(-20) }));
-	must(await post('staff:campaigns', `/v1/managed-campaigns/${campaign.id}/openings`));
+	must(await post('staff:campaigns', `/v1/campaigns/${campaign.id}/filings`, { filing_no: 'H3', filed_on: day(-20) }));
+	must(await post('staff:campaigns', `/v1/campaigns/${campaign.id}/openings`));
 	const headers = { ...await people.headers('staff:campaigns'), 'if-match': '*', 'content-type': 'application/merge-patch+json' };
-	const changed = await platform.client.request('PATCH', `/v1/managed-campaigns/${campaign.id}`, { body: JSON.stringify({ surplus_fund: 'kits' }), headers });
+	const changed = await platform.client.request('PATCH', `/v1/campaigns/${campaign.id}`, { body: JSON.stringify({ surplus_fund: 'kits' }), headers });
 	assert.equal(changed.json.code, 'campaign-filing-frozen', changed.text);
 	assert.equal(must(await get(`/v1/campaigns/${campaign.id}`)).surplus_fund, 'reserve', 'the public knows where it goes');
 	moved = await give('citizen:chen', { campaign_id: campaign.id, amount_fen: 9000 });
@@ -130,7 +130,7 @@ test('H3 (2011), for funds: a gift is used elsewhere only by the filed rule, and
 	assert.equal((await book(must(await move(1), 201))).json.code, 'fund-move-rule', 'and that once');
 	const seen = await story(moved);
 	assert.deepEqual([seen.allocated_fen, seen.moves[0].from, seen.moves[0].to, seen.moves[0].amount_fen], [5000, campaign.id, 'reserve', 5000]);
-	must(await post('staff:campaigns', `/v1/managed-campaigns/${campaign.id}/closures`, { reason: '期满' }));
+	must(await post('staff:campaigns', `/v1/campaigns/${campaign.id}/closures`, { reason: '期满' }));
 	must(await book(must(await move(10000), 201)));
 	assert.equal((await fundPage(campaign.id)).balance_fen, 0);
 	const reserve = await fundPage('reserve');
@@ -143,7 +143,7 @@ test('H3 (2011), for funds: a gift is used elsewhere only by the filed rule, and
 });
 
 test('lottery money, appropriations and fees arrive as such and stay apart', async () => {
-	await fund('lottery', { kind: 'UNRESTRICTED', source: 'LOTTERY' });
+	await fund('lottery', { kind: 'UNRESTRICTED', source: 'LOTTERY', organization: '4412/441204' });
 	await fund('lottery-schools', { source: 'LOTTERY' });
 	const income = must(await post('staff:campaigns', '/v1/managed/fund-incomes', { fund: 'lottery', amount_fen: 80000, payer: '肇庆市民政局', bank_reference: 'FC-1', document_sha256: sha('拨款通知'), received_at: new Date().toISOString() }), 201);
 	must(await post('staff:finance', `/v1/managed/fund-incomes/${income.id}/approvals`));
