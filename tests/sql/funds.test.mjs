@@ -20,6 +20,7 @@ const refused = (text, why, who) => refusedFor(role(text, who), why);
 const agrees = async () => {
 	assert.deepEqual(await platform.sql('select * from donations.ledger_disagreement'), []);
 	assert.deepEqual(await platform.sql('select * from donations.money_disagreement'), []);
+	assert.deepEqual(await platform.sql('select * from donations.share_disagreement'), []);
 };
 const propose = (n, code, { kind = 'EARMARKED', source = 'DONATION', org = '4412', delegated = 'null', earmarks = [], by = 1 } = {}) =>
 	`select state from fund_propose('${id(n)}', '${code}', '${kind}', '${source}', '${code}', '${org}', 'p', null, null, null, null, null, ${delegated},
@@ -72,6 +73,7 @@ test('unrestricted: one of each unit and source; a named fund is whole; money of
 	await fund(12, 'free-lottery', { kind: 'UNRESTRICTED', source: 'LOTTERY', org: '4412/441204' });
 	await refused(propose(13, 'free-lottery-2', { kind: 'UNRESTRICTED', source: 'LOTTERY', org: '4412/441204' }), /fund_unrestricted_once/);
 	await refused(propose(13, 'named', { kind: 'NAMED' }), /fund_named_terms/);
+	await refused(`select page_permit('${id(10)}', true, '${id(1)}')`, /no personal pages/);
 	await refusedFor(owner(`insert into gift (id, public_code, campaign_id, donor, amount_fen, channel) values ('${id(600)}', 'FNDX000000000000', '${id(12)}', '${id(1)}', 500, 'WECHAT_JSAPI')`), /does not take this gift/);
 });
 
@@ -157,6 +159,16 @@ test('money moves from an unrestricted fund, all lines or none, and the gifts go
 	assert.deepEqual([spent, there], ['0', '1000']);
 	await refused(`select refund_request('${id(1622)}', (select gift_id from gift_public where public_code = '${a}'), '${a}', 1, 'r', '${id(1)}', null)`, /refund_exceeds_unspent|was spent/);
 	assert.equal(own.length, 16);
+	await agrees();
+});
+
+test('two funds that give to each other at once do not wait in a circle', async () => {
+	await fund(18, 'free-2', { kind: 'UNRESTRICTED', org: '4412/441223' });
+	await give(id(18), 1000);
+	await role(move(172, 'free', [['free-2', 10]]));
+	await role(move(173, 'free-2', [['free', 10]]));
+	const both = await Promise.all([172, 173].map((n) => role(`begin; ${book(n)}; select pg_sleep(0.3); commit`)));
+	assert.deepEqual(both, ['BOOKED', 'BOOKED']);
 	await agrees();
 });
 

@@ -30,6 +30,7 @@ alter table fund drop constraint fund_appeal_campaign,
 	add constraint fund_own check (opened_by <> proposed_by),
 	add constraint fund_named_terms check ((kind = 'NAMED') = (num_nonnulls(founder, minimum_fen) = 2) and (kind <> 'NAMED' or source = 'DONATION')
 		and (kind = 'NAMED' or num_nonnulls(founder, founder_party, minimum_fen) = 0)),
+	add constraint fund_founder_form check (founder !~ '[0-9]{5}'), -- no telephone, no identity card: it goes into the public log
 	add constraint fund_minimum_positive check (minimum_fen > 0),
 	add constraint fund_term_order check (ends_on > starts_on),
 	add constraint fund_township_unit check (kind <> 'TOWNSHIP' or position('/' in organization) > 0),

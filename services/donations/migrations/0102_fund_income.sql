@@ -6,7 +6,7 @@ create table fund_income (
 	fund_id uuid not null constraint fund_income_fund references fund (id),
 	organization text not null,
 	amount_fen bigint not null,
-	payer text not null, -- an office or a unit: public
+	payer text not null constraint fund_income_payer check (payer !~ '[0-9]{7}'), -- an office or a unit: public, and no number that could be somebody's
 	bank_reference text not null,
 	document_sha256 text not null,
 	received_at timestamptz not null,

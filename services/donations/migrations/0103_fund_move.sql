@@ -406,7 +406,9 @@ begin
 		perform refuse('fund_move_decision_missing', 'a collective decision must be named');
 	end if;
 	select * into f from fund where id = m.from_fund;
-	perform from account where name = 'fund:' || f.code for update;
+	-- in the order of their names, as ledger_post_all
+	perform from account where name = 'fund:' || f.code or name in (select 'fund:' || o.code from fund_move_line x join fund o on o.id = x.to_fund where x.move_id = p_id)
+	order by name for update;
 	if m.rule = 'SURPLUS' then
 		select * into c from campaign where id = f.campaign_id;
 		if c.state = 'OPEN' and m.amount_fen > campaign_beyond_goal(c, f.id) then
@@ -477,6 +479,30 @@ language sql stable security definer set search_path = donations, pg_temp as $$
 		from gift_allocation a join fund_move m on m.id = a.move_id join fund f on f.id = a.from_fund join fund t on t.id = a.to_fund
 		where a.public_code = p_public_code order by a.seq limit 100) s
 $$;
+
+-- What must agree: the shares of a gift, and each fund's balance with what is left in it of gifts. No row means all is well.
+create view share_disagreement as
+select 'gift' as what, p.public_code as which, p.allocated_fen as says, coalesce(s.fen, 0)::bigint as shares
+from gift_public p full join (select public_code, sum(fen) as fen from gift_share group by 1) s on s.public_code = p.public_code
+where p.allocated_fen is distinct from coalesce(s.fen, 0)::bigint
+union all
+select 'fund', f.code, -account_balance('fund:' || f.code), (coalesce(g.fen, 0) + coalesce(s.fen, 0))::bigint
+from fund f left join (select campaign_id, sum(amount_fen - refunded_fen - spent_fen - allocated_fen) as fen from gift_public group by 1) g on g.campaign_id = f.campaign_id
+left join (select fund_id, sum(fen) as fen from gift_share group by 1) s on s.fund_id = f.id
+where f.campaign_id is not null and -account_balance('fund:' || f.code) <> coalesce(g.fen, 0) + coalesce(s.fen, 0);
+grant select on share_disagreement to yg_donations;
+
+-- A personal page is under a campaign that was filed.
+create function page_permission_campaign() returns trigger
+language plpgsql security definer set search_path = donations, pg_temp as $$
+begin
+	if (select fund_code is not null from campaign where id = new.campaign_id) then
+		perform refuse('page_permission_campaign', 'a fund has no personal pages');
+	end if;
+	return new;
+end $$;
+create trigger page_permission_campaign before insert on page_permission for each row execute function page_permission_campaign();
+revoke execute on function page_permission_campaign from public;
 
 alter table fund_move enable row level security;
 create policy fund_move_staff on fund_move for select using (current_kind() = 'staff' and in_my_organization(organization));
