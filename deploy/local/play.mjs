@@ -75,6 +75,25 @@ await exchange('it is paid, and the rule names the gifts that paid for it', 'POS
 const { items: [share] } = await exchange('anyone sees which gifts', 'GET', `/v1/public/disbursements/${use.number}/gifts?limit=3`);
 await exchange('and each gift tells what it paid for', 'GET', `/v1/public/gifts/${share.public_code}`);
 
+const code = `xinghu-${randomUUID().slice(0, 8)}`;
+const inDays = (n) => new Date(Date.now() + 8 * 3600e3 + n * 86400e3).toISOString().slice(0, 10);
+await exchange('somebody proposes a named fund (小额冠名): a founder, a minimum, instalments', 'POST', '/v1/managed/funds', { token: author, headers: keyed(),
+	body: { code, kind: 'NAMED', source: 'DONATION', name: '星湖急救基金', organization: '4412', purpose: '急救进校园', founder: '星湖一家人', minimum_fen: 3000000,
+		bank_holder: '肇庆市红十字会', bank_name: '演示银行', bank_account: '441200009999',
+		instalments: [{ due_date: inDays(0), amount_fen: 1000000 }, { due_date: inDays(180), amount_fen: 2000000 }] } });
+await exchange('another person opens it', 'POST', `/v1/managed/funds/${code}/openings`, { token: staff.access_token, headers: keyed() });
+const first = await exchange('the founder gives the first instalment', 'POST', '/v1/gifts', { token: citizen.access_token, headers: keyed(),
+	body: { fund_code: code, amount_fen: 1000000, disclosure: 'ALIAS', alias: '星湖一家人' } });
+await exchange('and pays it', 'POST', `${demo.standins.wechat_pay}/control/payments`, { body: { out_trade_no: first.out_trade_no } });
+await until('the instalment is settled', async () => (await fetch(`${demo.base_url}/v1/public/gifts/${first.public_code}`)).ok);
+await until('its fund shows it', async () => (await (await fetch(`${demo.base_url}/v1/public/funds/${code}`)).json()).received_fen === 1000000);
+await exchange('the fund shows which instalments are met, and its years', 'GET', `/v1/public/funds/${code}`);
+const equipment = await exchange('the fund is used', 'POST', '/v1/disbursements', { token: author, headers: keyed(),
+	body: { fund: code, amount_fen: 360000, purpose: '校园急救箱与模拟人', payee_kind: 'SUPPLIER', payee: '肇庆市急救器材有限公司' } });
+await exchange('approved', 'POST', `/v1/disbursements/${equipment.id}/approvals`, { token: staff.access_token, headers: keyed() });
+await exchange('paid', 'POST', `/v1/disbursements/${equipment.id}/payments`, { token: staff.access_token, headers: keyed(), body: { bank_reference: 'ICBC-20261126-8' } });
+await exchange('the story of that gift', 'GET', `/v1/public/gifts/${first.public_code}`);
+
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'yangguang-log-'));
 function verify(title, expected, ...args) {
 	const { stdout, status } = spawnSync(verifier, [...args, '--key', log.verifier_key], { encoding: 'utf8' });

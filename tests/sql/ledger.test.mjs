@@ -29,7 +29,7 @@ test('gifts and refunds of the demo are entries, each fund says what its campaig
 
 test('an entry is made once and sums to 0', async () => {
 	await platform.sql(`insert into donations.fund (code, kind, source, name, organization) values
-		('general', 'UNRESTRICTED', 'DONATION', 'general', '4412'), ('lottery', 'UNRESTRICTED', 'LOTTERY', 'lottery', '4412')`);
+		('general', 'UNRESTRICTED', 'DONATION', 'general', '4412/441225'), ('lottery', 'UNRESTRICTED', 'LOTTERY', 'lottery', '4412/441225')`);
 	assert.equal(await role(post(1, IN)), 'created');
 	assert.equal(await role(post(1, IN)), 'exists');
 	assert.equal(await role(post(1, [['bank:transfer', 1], ['fund:general', -1]])), 'conflict');

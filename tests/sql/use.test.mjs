@@ -49,7 +49,7 @@ test('costs stay below the filed cap', async () => {
 });
 
 test('no cap filed, no costs; somebody in need is not named', async () => {
-	await platform.sql("insert into donations.fund (code, kind, source, name, organization) values ('plain', 'UNRESTRICTED', 'DONATION', 'plain', '4412')");
+	await platform.sql("insert into donations.fund (code, kind, source, name, organization) values ('plain', 'UNRESTRICTED', 'DONATION', 'plain', '4412/441225')");
 	assert.deepEqual(await platform.sql(`select donations.ledger_post('${id(90)}', 'correction', now(), '[{"account":"bank:transfer","fen":1000},{"account":"fund:plain","fen":-1000}]', 'opening balance', null)`), [['created']]);
 	assert.equal(await role(`select state from disbursement_create('${id(14)}', 'plain', 1, 'p', 'COST', 'x', null, null, false, '${id(1)}')`), 'DRAFT');
 	await refused(approve(14, 2), /no cap of costs/);

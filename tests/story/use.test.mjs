@@ -49,8 +49,8 @@ async function expected(fen) {
 	const gifts = (await all(`/v1/campaigns/${campaign.id}/gifts`)).sort((a, b) => Date.parse(a.paid_at) - Date.parse(b.paid_at) || (a.paid_at < b.paid_at ? -1 : a.paid_at > b.paid_at ? 1 : a.public_code < b.public_code ? -1 : 1));
 	const uses = [];
 	for (const gift of gifts) {
-		const { spent_fen: spent = 0 } = must(await get(`/v1/public/gifts/${gift.public_code}`));
-		const rest = Math.min(fen, gift.amount_fen - (gift.refunded_fen ?? 0) - spent);
+		const { spent_fen: spent = 0, allocated_fen: elsewhere = 0, earmark } = must(await get(`/v1/public/gifts/${gift.public_code}`));
+		const rest = earmark ? 0 : Math.min(fen, gift.amount_fen - (gift.refunded_fen ?? 0) - spent - elsewhere);
 		if (rest > 0) uses.push([gift.public_code, rest]);
 		fen -= Math.max(rest, 0);
 		if (!fen) break;

@@ -2,7 +2,7 @@
 -- tx: read
 -- What waits for the one who asks: drafts of others that he has not approved yet, the oldest first, with what is still missing.
 select d.id, d.number, (select code from fund where id = d.fund_id) as fund, d.organization, d.amount_fen, d.purpose, d.payee_kind, d.payee, d.document_sha256, d.decision_no,
-       d.related_party, d.state, d.created_by, d.created_at, disbursement_approvals(d.id) as approvals,
+       d.related_party, d.earmark, d.state, d.created_by, d.created_at, disbursement_approvals(d.id) as approvals,
        r.approvals as approvals_needed, (r.decision and d.decision_no is null) as decision_missing, fund_available(d.fund_id) >= d.amount_fen as covered,
        d.created_at as "page.at", d.id as "page.id"
 from disbursement d cross join lateral approval_rule_for(d.amount_fen, (d.created_at at time zone 'Asia/Shanghai')::date) r

@@ -8,7 +8,7 @@ select c.id, c.organization, c.title, c.summary, c.state, c.area, c.starts_on, c
        now() as "total.as_of", log_size() as "total.log_size", c.created_at,
        c.created_at as "page.at", c.id as "page.id"
 from campaign c left join campaign_money m on m.campaign_id = c.id
-where c.state <> 'DRAFT'
+where c.state <> 'DRAFT' and c.fund_code is null
   and (:query.state::text is null or c.state = :query.state::text)
   and (:query.organization::text is null or c.organization = :query.organization::text
        or starts_with(c.organization, :query.organization::text || '/'))

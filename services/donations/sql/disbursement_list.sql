@@ -2,7 +2,7 @@
 -- tx: read
 -- Of the unit and below, newest first.
 select d.id, d.number, (select code from fund where id = d.fund_id) as fund, d.organization, d.amount_fen, d.purpose, d.payee_kind, d.payee, d.document_sha256, d.decision_no,
-       d.related_party, d.state, d.created_by, d.created_at, d.bank_reference, d.paid_at, d.evidence_sha256, d.acknowledged_at, d.reason,
+       d.related_party, d.earmark, d.state, d.created_by, d.created_at, d.bank_reference, d.paid_at, d.evidence_sha256, d.acknowledged_at, d.reason,
        disbursement_approvals(d.id) as approvals,
        d.created_at as "page.at", d.id as "page.id"
 from disbursement d

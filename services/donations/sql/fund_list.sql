@@ -1,10 +1,12 @@
 -- shape: page
 -- tx: read
--- Funds; a draft campaign's is nobody's business yet.
-select f.code, f.kind, f.source, f.name, f.organization, f.campaign_id, f.code as "page.code"
+-- Funds; a draft campaign's is nobody's business yet, nor is one that was only proposed.
+select f.code, f.kind, f.source, f.name, f.organization, case when f.kind = 'APPEAL' then f.campaign_id end as campaign_id, f.state, f.purpose, f.founder,
+       f.starts_on, f.ends_on, f.kind <> 'APPEAL' and f.campaign_id is not null and f.state = 'OPEN' as takes_gifts, f.code as "page.code"
 from fund f
 where f.code > coalesce(:page.code::text, '')
+  and f.state in ('OPEN', 'ENDED')
   and (:query.kind::text is null or f.kind = :query.kind::text)
-  and (f.campaign_id is null or campaign_is_public(f.campaign_id))
+  and (f.kind <> 'APPEAL' or campaign_is_public(f.campaign_id))
 order by f.code
 limit :page.limit::bigint

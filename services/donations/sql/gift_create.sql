@@ -5,22 +5,26 @@
 -- `claimed` is false when the Idempotency-Key was used before: the flow then reads gift_claimed. A refusal claims nothing.
 with asked as materialized (
     select ord, :new.id::uuid as id, :new.public_code::text as code, :identity.subject::uuid as donor,
-           :body.campaign_id::uuid as campaign_id, :body.amount_fen::bigint as amount_fen,
+           coalesce(:body.campaign_id::uuid, (select f.campaign_id from fund f where f.code = :body.fund_code::text)) as campaign_id,
+           :body.campaign_id::uuid is null as to_fund, num_nonnulls(:body.campaign_id::uuid, :body.fund_code::text) as targets, :body.amount_fen::bigint as amount_fen,
            coalesce(:body.channel::text, 'WECHAT_JSAPI') as channel, coalesce(:body.disclosure::text, 'ANONYMOUS') as disclosure,
-           :flow.shown_name::text as shown_name, :body.message::text as message, :body.page_code::text as page_code, :flow.real_name::bytea as real_name, :flow.salt::bytea as salt, :flow.commitment::text as commitment,
+           :flow.shown_name::text as shown_name, :body.message::text as message, :body.page_code::text as page_code, :body.earmark::text as earmark, :flow.real_name::bytea as real_name, :flow.salt::bytea as salt, :flow.commitment::text as commitment,
            :pii.key_id::uuid as key_id, :pii.wrapped_key::bytea as wrapped_key,
            :idempotency.id::uuid as claim, :idempotency.fingerprint::uuid as fingerprint
     from input
 ), judged as materialized (
     select a.*, c.title, p.id as page_id, now() + case a.channel when 'BANK_TRANSFER' then interval '30 days' else interval '30 minutes' end as expires_at,
-           case when c.id is null or c.state = 'DRAFT' then 'campaign-not-found'
+           case when a.targets <> 1 then 'gift-target'
+                when a.to_fund and (c.fund_code is null or c.state <> 'OPEN' or t.today not between c.starts_on and c.ends_on) then 'gift-fund-closed'
+                when c.id is null or c.state = 'DRAFT' or (c.fund_code is not null and not a.to_fund) then 'campaign-not-found'
                 when c.state <> 'OPEN' then 'campaign-not-open'
                 when t.today < c.starts_on then 'campaign-not-started'
                 when t.today > c.ends_on then 'campaign-ended'
-                when c.filing_no is null and t.today > c.starts_on + 10 then 'campaign-filing-overdue'
+                when c.filing_no is null and c.fund_code is null and t.today > c.starts_on + 10 then 'campaign-filing-overdue'
                 when a.amount_fen < c.min_gift_fen then 'amount-below-minimum'
                 when a.amount_fen > c.max_gift_fen then 'amount-above-maximum'
-                when a.page_code is not null and p.id is null then 'gift-page-open' end as problem,
+                when a.page_code is not null and p.id is null then 'gift-page-open'
+                when a.earmark is not null and not exists (select from fund_earmark e where e.fund_id = c.id and e.code = a.earmark) then 'gift-earmark' end as problem,
            case when a.channel = 'BANK_TRANSFER' then json_build_object('holder', c.bank_holder, 'bank', c.bank_name,
                 'account', c.bank_account, 'remark', a.code) end as transfer,
            rfc3339(now()) as created_text
@@ -46,8 +50,8 @@ with asked as materialized (
     insert into gift_commitment (gift_id, key_id, salt, commitment)
     select id, key_id, salt, commitment from made where key_id is not null
 ), given as (
-    insert into gift (id, public_code, campaign_id, donor, amount_fen, channel, disclosure, shown_name, message, real_name, key_id, page_id)
-    select id, code, campaign_id, donor, amount_fen, channel, disclosure, shown_name, message, real_name, key_id, page_id from made
+    insert into gift (id, public_code, campaign_id, donor, amount_fen, channel, disclosure, shown_name, message, real_name, key_id, page_id, earmark)
+    select id, code, campaign_id, donor, amount_fen, channel, disclosure, shown_name, message, real_name, key_id, page_id, earmark from made
 ), ordered as (
     insert into pay_order (out_trade_no, gift_id, campaign_id, amount_fen, channel, expires_at, next_check_at)
     select code, id, campaign_id, amount_fen, channel, expires_at,

@@ -1,0 +1,6 @@
+-- shape: one
+-- tx: write
+-- It will not be booked.
+select m.id, m.number, m.rule, (select code from fund where id = m.from_fund) as from, m.organization, m.amount_fen, m.purpose, m.document_sha256, m.decision_no, m.state,
+       m.proposed_by, m.proposed_at, m.decided_by, m.decided_at, m.reason, fund_move_lines(m.id) as lines
+from fund_move_refuse(:path.id::uuid, :identity.subject::uuid, :body.reason::text) m

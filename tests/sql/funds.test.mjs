@@ -1,0 +1,229 @@
+// Funds, as a psql session with the service's own role meets them: four eyes, terms that stay, limits of a township, sources apart, gifts
+// that move by the rule only, entries together or not at all.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Platform } from '../support/platform.mjs';
+import { refusedFor } from '../support/refused.mjs';
+
+const id = (n) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
+const CITY = "set yg.kind = 'staff'; set yg.organization = '4412'";
+const TOWN = "set yg.kind = 'staff'; set yg.organization = '4412/441202'";
+let platform;
+let donors = 0;
+
+before(async () => { platform = await Platform.start({ demo: 'small' }); });
+after(() => platform?.stop());
+
+const role = (text, who = CITY) => platform.session('yg_donations', who, text);
+const owner = (text) => platform.session('yg_donations_owner', text);
+const refused = (text, why, who) => refusedFor(role(text, who), why);
+const agrees = async () => {
+	assert.deepEqual(await platform.sql('select * from donations.ledger_disagreement'), []);
+	assert.deepEqual(await platform.sql('select * from donations.money_disagreement'), []);
+	assert.deepEqual(await platform.sql('select * from donations.share_disagreement'), []);
+};
+const propose = (n, code, { kind = 'EARMARKED', source = 'DONATION', org = '4412', delegated = 'null', earmarks = [], by = 1 } = {}) =>
+	`select state from fund_propose('${id(n)}', '${code}', '${kind}', '${source}', '${code}', '${org}', 'p', null, null, null, null, null, ${delegated},
+		${source === 'DONATION' ? "'h', 'b', '44120000'" : 'null, null, null'}, '[]', '${JSON.stringify(earmarks.map((e) => ({ code: e, name: e })))}', '${id(by)}')`;
+const open = (code, by = 2) => `select state from fund_open('${code}', '${id(by)}')`;
+async function fund(n, code, more, who) {
+	assert.equal(await role(propose(n, code, more), who), 'PROPOSED');
+	assert.equal(await role(open(code)), 'OPEN');
+}
+/** A paid gift to the fund, straight through the statements' functions. */
+async function give(fundId, fen, earmark) {
+	donors += 1;
+	const code = `FND${String(donors).padStart(13, '0')}`;
+	await owner(`with g as (insert into gift (id, public_code, campaign_id, donor, amount_fen, channel, earmark) values ('${id(700 + donors)}', '${code}', '${fundId}', '${id(1)}', ${fen}, 'WECHAT_JSAPI', ${earmark ? `'${earmark}'` : 'null'}))
+		insert into pay_order (out_trade_no, gift_id, campaign_id, amount_fen, channel, expires_at, next_check_at) values ('${code}', '${id(700 + donors)}', '${fundId}', ${fen}, 'WECHAT_JSAPI', now() + interval '1 hour', now() + interval '1 hour')`);
+	assert.equal(await role(`select payment_settle('${code}', 'tx${code}', ${fen}, now() - interval '1 hour' + interval '1 second' * ${donors})`), 'SETTLED');
+	return code;
+}
+const draft = (n, code, fen, earmark, who) => role(`select state from disbursement_create('${id(n)}', '${code}', ${fen}, 'p', 'BRANCH', 'x', null, null, false, '${id(1)}', ${earmark ? `'${earmark}'` : 'null'})`, who);
+const approve = (n, by = 2) => `select state from disbursement_approve('${id(n)}', '${id(by)}')`;
+const pay = (n) => role(`select state from disbursement_pay('${id(n)}', '${id(2)}', 'b', null)`);
+const uses = async (n) => (await platform.sql(`select public_code, amount_fen from donations.gift_use where disbursement_id = '${id(n)}' order by seq`)).map(([code, fen]) => [code, Number(fen)]);
+const balance = async (code) => Number((await platform.sql(`select -donations.account_balance('fund:${code}')`))[0][0]);
+
+test('a fund is proposed by one and opened by another, and its terms stay', async () => {
+	assert.equal(await role(propose(10, 'aid')), 'PROPOSED');
+	await refused(open('aid', 1), /who proposed it/);
+	await refused(open('aid'), /no such fund of the unit/, "set yg.kind = 'staff'; set yg.organization = '4499'");
+	assert.equal(await role("select count(*) from fund where code = 'aid'", "set yg.kind = 'citizen'"), '0', 'a proposal is seen by staff only');
+	assert.equal(await role(open('aid')), 'OPEN');
+	await refused(open('aid', 3), /OPEN/);
+	await refused("update fund set purpose = 'x'", /permission denied/);
+	await refused("insert into fund (code, kind, name, organization) values ('x', 'EARMARKED', 'x', '4412')", /permission denied/);
+	await refusedFor(owner("update fund set purpose = 'x' where code = 'aid'"), /terms of a fund/);
+	await refusedFor(owner("update fund set state = 'PROPOSED' where code = 'aid'"), /OPEN to PROPOSED|fund_state_consistent/);
+	await refusedFor(owner(`update fund set opened_by = proposed_by where code = 'aid'`), /fund_own/);
+	await refused(propose(11, 'x1', { org: '4499' }), /not a unit/);
+});
+
+test('its giving target is no campaign that staff can change, show or report', async () => {
+	assert.equal(await role(`update campaign set title = 'x' where id = '${id(10)}' returning 1`), '');
+	await refused(`insert into campaign (id, organization, title, fund_code) values ('${id(11)}', '4412', 't', 'aid')`, /permission denied/);
+	await refusedFor(owner(`update campaign set bank_account = '1' where id = '${id(10)}'`), /filed plan cannot change/);
+	await refusedFor(owner(`update campaign set max_gift_fen = 200 where id = '${id(10)}'`), /giving target/);
+	assert.deepEqual(await platform.sql(`select count(*) from donations.outbox where type = 'campaign.changed' and subject = '${id(10)}'`), [['0']], 'no clock of disclosure runs by it');
+	assert.deepEqual(await platform.sql(`select count(*) from donations.fund where campaign_id = '${id(10)}'`), [['1']]);
+});
+
+test('unrestricted: one of each unit and source; a named fund is whole; money of others takes no gifts', async () => {
+	await fund(12, 'free-lottery', { kind: 'UNRESTRICTED', source: 'LOTTERY', org: '4412/441204' });
+	await refused(propose(13, 'free-lottery-2', { kind: 'UNRESTRICTED', source: 'LOTTERY', org: '4412/441204' }), /fund_unrestricted_once/);
+	await refused(propose(13, 'named', { kind: 'NAMED' }), /fund_named_terms/);
+	await refused(`select page_permit('${id(10)}', true, '${id(1)}')`, /no personal pages/);
+	await refusedFor(owner(`insert into gift (id, public_code, campaign_id, donor, amount_fen, channel) values ('${id(600)}', 'FNDX000000000000', '${id(12)}', '${id(1)}', 500, 'WECHAT_JSAPI')`), /does not take this gift/);
+});
+
+test('up to its limit a township approves alone; above it the unit above does', async () => {
+	await refused(propose(14, 'town', { kind: 'TOWNSHIP', org: '4412', delegated: 1000 }), /fund_township_unit/);
+	assert.equal(await role(propose(14, 'town', { kind: 'TOWNSHIP', org: '4412/441202', delegated: 1000 }), TOWN), 'PROPOSED');
+	await refused(open('town'), /unit above opens/, TOWN);
+	assert.equal(await role(open('town')), 'OPEN');
+	await give(id(14), 5000);
+	assert.equal(await draft(140, 'town', 1000, null, TOWN), 'DRAFT');
+	await refused(approve(140, 1), /author/, TOWN);
+	assert.equal(await role(approve(140), TOWN), 'APPROVED');
+	assert.equal(await draft(141, 'town', 1001, null, TOWN), 'DRAFT');
+	await refused(approve(141), /unit above approves/, TOWN);
+	await refused(`insert into disbursement_approval (disbursement_id, approved_by) values ('${id(141)}', '${id(3)}')`, /permission denied/, TOWN);
+	assert.equal(await role(approve(141)), 'APPROVED');
+	await agrees();
+});
+
+test('the rule: the earmark first, then the earliest; what was given for something else stays', async () => {
+	await fund(15, 'kit', { earmarks: ['aed', 'bed'] });
+	const plain = await give(id(15), 1000);
+	const bed = await give(id(15), 700, 'bed');
+	const aed = await give(id(15), 600, 'aed');
+	const later = await give(id(15), 500);
+	await assert.rejects(give(id(15), 100, 'cot'), /does not offer/);
+	await refusedFor(owner(`update gift set earmark = null where public_code = '${aed}'`), /earmark of a gift/);
+	await assert.rejects(draft(150, 'kit', 100, 'cot'), /disbursement_earmark_offered/);
+	assert.equal(await draft(151, 'kit', 1700, 'aed'), 'DRAFT');
+	assert.equal(await role(approve(151)), 'APPROVED');
+	assert.equal(await draft(152, 'kit', 401, null), 'DRAFT');
+	await refused(approve(152), /other purposes/);
+	assert.equal(await draft(153, 'kit', 400, null), 'DRAFT');
+	assert.equal(await role(approve(153)), 'APPROVED');
+	assert.equal(await pay(151), 'PAID');
+	assert.deepEqual(await uses(151), [[aed, 600], [plain, 1000], [later, 100]]);
+	assert.equal(await pay(153), 'PAID');
+	assert.deepEqual(await uses(153), [[later, 400]]);
+	assert.equal(await draft(154, 'kit', 700, 'bed'), 'DRAFT');
+	assert.equal(await role(approve(154)), 'APPROVED');
+	assert.equal(await pay(154), 'PAID');
+	assert.deepEqual(await uses(154), [[bed, 700]]);
+	assert.equal(await role(`select state from disbursement_reverse('${id(151)}', '${id(1510)}', '${id(2)}', 'r')`), 'REVERSED');
+	assert.equal(await balance('kit'), 1700);
+	await agrees();
+});
+
+const move = (n, from, lines, { by = 1, decision = 'null' } = {}) =>
+	`select state from fund_move_propose('${id(n)}', '${from}', '${JSON.stringify(lines.map(([to, fen]) => ({ fund: to, amount_fen: fen })))}', 'p', null, ${decision}, '${id(by)}')`;
+const book = (n, by = 2) => `select state from fund_move_approve('${id(n)}', '${id(by)}')`;
+
+test('money moves from an unrestricted fund, all lines or none, and the gifts go on in the new funds', async () => {
+	await fund(16, 'free', { kind: 'UNRESTRICTED', org: '4412/441203', earmarks: ['own'] });
+	await fund(17, 'dest');
+	const a = await give(id(16), 1000);
+	const own = await give(id(16), 300, 'own');
+	const b = await give(id(16), 1000);
+	await refused(move(160, 'aid', [['dest', 100]]), /stays with it/);
+	await refused(move(160, 'free', [['free-lottery', 100]]), /takes it|classes of sources/);
+	await refused(move(160, 'free-lottery', [['dest', 100]]), /takes it|classes of sources/);
+	assert.equal(await role(move(160, 'free', [['dest', 800], ['aid', 700]])), 'PROPOSED');
+	await refused(book(160, 1), /who proposed it/);
+	assert.equal(await role(book(160)), 'BOOKED');
+	await refused(book(160, 3), /BOOKED/);
+	assert.deepEqual([await balance('free'), await balance('dest'), await balance('aid')], [800, 800, 700]);
+	const shares = await platform.sql(`select f.code, s.public_code, s.fen from donations.gift_share s join donations.fund f on f.id = s.fund_id order by 1 desc, 2`);
+	assert.deepEqual(shares, [['dest', a, '800'], ['aid', a, '200'], ['aid', b, '500']]);
+	const [[linked]] = await platform.sql(`select count(distinct l.first_id) || ' of ' || count(*) from donations.entry_link l join donations.fund_move_line m using (entry_id) where m.move_id = '${id(160)}'`);
+	assert.equal(linked, '1 of 2');
+	// more than the gifts that are not earmarked come to: not one line is booked
+	assert.equal(await role(move(161, 'free', [['dest', 500], ['aid', 300]])), 'PROPOSED');
+	await refused(book(161), /do not come to it/);
+	assert.equal(await balance('dest'), 800);
+	// used there, by the rule, and given back by a reversal
+	const direct = await give(id(17), 100);
+	assert.equal(await draft(162, 'dest', 850, null), 'DRAFT');
+	assert.equal(await role(approve(162)), 'APPROVED');
+	assert.equal(await pay(162), 'PAID');
+	assert.deepEqual(await uses(162), [[a, 800], [direct, 50]]);
+	await refused(`select refund_request('${id(1620)}', (select gift_id from gift_public where public_code = '${a}'), '${a}', 1, 'r', '${id(1)}', null)`, /refund_exceeds_unspent|was spent/);
+	assert.equal(await role(`select state from disbursement_reverse('${id(162)}', '${id(1621)}', '${id(2)}', 'r')`), 'REVERSED');
+	const [[spent, there]] = await platform.sql(`select spent_fen, allocated_fen from donations.gift_public where public_code = '${a}'`);
+	assert.deepEqual([spent, there], ['0', '1000']);
+	await refused(`select refund_request('${id(1622)}', (select gift_id from gift_public where public_code = '${a}'), '${a}', 1, 'r', '${id(1)}', null)`, /refund_exceeds_unspent|was spent/);
+	assert.equal(own.length, 16);
+	await agrees();
+});
+
+test('two funds that give to each other at once do not wait in a circle', async () => {
+	await fund(18, 'free-2', { kind: 'UNRESTRICTED', org: '4412/441223' });
+	await give(id(18), 1000);
+	await role(move(172, 'free', [['free-2', 10]]));
+	await role(move(173, 'free-2', [['free', 10]]));
+	const both = await Promise.all([172, 173].map((n) => role(`begin; ${book(n)}; select pg_sleep(0.3); commit`)));
+	assert.deepEqual(both, ['BOOKED', 'BOOKED']);
+	await agrees();
+});
+
+test('of two transfers of the same money one is booked', async () => {
+	await role(move(170, 'free', [['dest', 400]]));
+	await role(move(171, 'free', [['aid', 400]]));
+	const one = (n) => role(`begin; ${book(n)}; select pg_sleep(0.3); commit`).then(() => 1, () => 0);
+	assert.equal((await Promise.all([one(170), one(171)])).reduce((x, y) => x + y), 1);
+	await agrees();
+});
+
+test('linked entries: one fails, none is booked; sources do not mix over several', async () => {
+	const at = '2026-01-05T00:00:00+08:00';
+	const all = (entries) => owner(`select ledger_post_all('${JSON.stringify(entries.map(([n, ...postings]) => ({ id: id(n), kind: 'correction', occurred_at: at, reason: 'r', postings: postings.map(([account, fen]) => ({ account, fen })) })))}')`);
+	await platform.sql("insert into donations.account (name, kind) values ('payable:clearing', 'payable')");
+	await refusedFor(all([[800, ['bank:transfer', 10], ['fund:aid', -10]], [801, ['fund:aid', 99999999], ['bank:transfer', -99999999]]]), /overdrawn/);
+	assert.deepEqual(await platform.sql(`select count(*) from donations.entry where id in ('${id(800)}', '${id(801)}')`), [['0']]);
+	await refusedFor(all([[800, ['fund:free-lottery', 10], ['payable:clearing', -10]], [801, ['payable:clearing', 10], ['fund:aid', -10]]]), /classes of sources/);
+	const good = [[800, ['bank:transfer', 10], ['payable:clearing', -10]], [801, ['payable:clearing', 10], ['bank:transfer', -10]]];
+	assert.equal(await all(good), 'created');
+	assert.equal(await all(good), 'exists');
+	await refusedFor(all([good[0], [802, ['bank:transfer', 1], ['payable:clearing', -1]]]), /posted otherwise/);
+	await refused("select ledger_post_all('[]')", /permission denied/);
+	await agrees();
+});
+
+test('an income is booked by another, once, and never as a donation', async () => {
+	const income = (n, code, ref) => role(`select state from fund_income_propose('${id(n)}', '${code}', 5000, '民政局', '${ref}', repeat('a', 64), now(), '${id(1)}')`);
+	assert.equal(await income(180, 'free-lottery', 'B1'), 'PROPOSED');
+	await assert.rejects(income(181, 'free-lottery', 'B1'), /fund_income_bank_taken/);
+	await assert.rejects(income(181, 'aid', 'B2'), /come as gifts/);
+	await refused(`select state from fund_income_approve('${id(180)}', '${id(1)}')`, /does not book it/);
+	assert.equal(await role(`select state from fund_income_approve('${id(180)}', '${id(2)}')`), 'BOOKED');
+	await refused(`select state from fund_income_refuse('${id(180)}', '${id(2)}', 'r')`, /BOOKED/);
+	assert.equal(await balance('free-lottery'), 5000);
+	const [[type, source]] = await platform.sql(`select convert_from(o.leaf, 'UTF8')::json ->> 'type', convert_from(o.leaf, 'UTF8')::json -> 'data' ->> 'source' from donations.entry_leaf l join donations.outbox o on o.id = l.event_id where l.entry_id = '${id(180)}'`);
+	assert.deepEqual([type, source], ['fund.received', 'LOTTERY']);
+	await agrees();
+});
+
+test('a fund ends only when it is empty, and takes nothing then', async () => {
+	await refused(`select state from fund_end('free-lottery', '${id(2)}', 'r')`, /money in it/);
+	await fund(19, 'short');
+	assert.equal(await role(`select state from fund_end('short', '${id(2)}', 'r')`), 'ENDED');
+	await assert.rejects(give(id(19), 100), /does not take this gift/);
+	await assert.rejects(draft(190, 'short', 1), /not open/);
+	await refused(`select state from fund_end('goods.4412', '${id(2)}', 'r')`, /goods|no such fund/);
+});
+
+test('the tables themselves are closed', async () => {
+	for (const table of ['fund_instalment', 'fund_earmark', 'fund_income', 'fund_move', 'fund_move_line', 'gift_share', 'gift_allocation', 'entry_link']) {
+		await refused(`delete from ${table}`, /permission denied/);
+		await refused(`insert into ${table} default values`, /permission denied/);
+	}
+	await assert.rejects(platform.sql('update donations.gift_share set fen = fen + 1'), /shares of gift/);
+	await assert.rejects(platform.sql('delete from donations.gift_allocation'), /append-only/);
+	await assert.rejects(platform.sql("update donations.fund_move set amount_fen = 1"), /does not change/);
+});
