@@ -66,23 +66,8 @@ static void on_request(void *arg, struct http_exchange *x)
 static void on_refused(void *arg, struct http_exchange *x, enum err why)
 {
 	struct request *r = x->user ? x->user : request_new(arg, x);
-	if (!r) {
-		http_respond(x, &(struct http_response){ .status = err_info(why)->status, .close = true });
-		return;
-	}
-	if (r->step == 0) (void)route_receive(r); /* ids for the answer and the log */
-	r->problem = (struct problem){ .err = why };
-	steps_fail(r);
-}
-
-static void on_finished(void *arg, struct http_exchange *x, int status, size_t bytes_sent)
-{
-	struct request *r = x->user;
-	(void)arg;
-	if (!r) return;
-	r->sent_status = status;
-	r->sent_bytes = bytes_sent;
-	steps_end(r);
+	if (r && r->step == 0) (void)route_receive(r); /* ids for the answer and the log */
+	request_refused(r, x, why);
 }
 
 /* ── health ── */
@@ -361,7 +346,7 @@ static enum err open_public(struct gateway *g)
 		.on_head = on_head,
 		.on_request = on_request,
 		.on_refused = on_refused,
-		.on_finished = on_finished,
+		.on_finished = request_finished,
 		.arg = g,
 	};
 	const struct listeners *l = g->process->listeners;

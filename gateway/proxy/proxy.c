@@ -43,24 +43,9 @@ static void on_refused(void *arg, struct http_exchange *x, enum err why)
 {
 	struct proxies *p = arg;
 	struct request *r = x->user ? x->user : request_new(p->gateway, x);
-	if (!r) {
-		http_respond(x, &(struct http_response){ .status = err_info(why)->status, .close = true });
-		return;
-	}
-	if (!r->proxied) request_use_proxy(r, NULL);
-	if (r->step == 0) (void)proxy_receive(r);
-	r->problem = (struct problem){ .err = why };
-	steps_fail(r);
-}
-
-static void on_finished(void *arg, struct http_exchange *x, int status, size_t bytes_sent)
-{
-	struct request *r = x->user;
-	(void)arg;
-	if (!r) return;
-	r->sent_status = status;
-	r->sent_bytes = bytes_sent;
-	steps_end(r);
+	if (r && !r->proxied) request_use_proxy(r, NULL);
+	if (r && r->step == 0) (void)proxy_receive(r);
+	request_refused(r, x, why);
 }
 
 /* ── routes ── */
@@ -133,7 +118,7 @@ static enum err open_listener(struct proxies *p, struct str address, bool reuse_
 		.on_head = on_head,
 		.on_request = on_request,
 		.on_refused = on_refused,
-		.on_finished = on_finished,
+		.on_finished = request_finished,
 		.arg = p,
 	};
 	TRY(http_server_open(p->gateway->loop, address, reuse_port, &config, &p->servers[p->server_count]));

@@ -202,6 +202,22 @@ describe('whose request it is', () => {
 	});
 });
 
+describe('the limit of an address', () => {
+	test('what is refused at its head counts like any other request', async () => {
+		const file = join(dir, 'address.yaml');
+		writeFileSync(file, policies(windows(1000, 3600)).replace('quota: 5000000, window_s: 60', 'quota: 5, window_s: 3600'));
+		const edge = await startEdge(settings({ YG_RATE_POLICIES: file, YG_TRUSTED_PROXIES: '', YG_REDIS: '' }));
+		const seen = [];
+		for (const bad of ['GET /v1/echo HTTP/1.1\r\n\r\n', 'nonsense\r\n\r\n', `GET /v1/echo HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20000)}\r\n\r\n`,
+			'POST /v1/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n', 'GET /v1/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+			'GET /v1/echo HTTP/1.1\r\n\r\n']) seen.push(Number((await edge.raw(bad)).slice(9, 12)));
+		assert.deepEqual(seen, [400, 400, 431, 413, 400, 429]);
+		assert.equal((await edge.call('GET', '/v1/echo')).status, 429, 'and a good one is refused too');
+		assert.equal(await metric(edge, 'yg_limit_requests_total{limit="address",class="any",outcome="refused"}'), 2);
+		await edge.stop();
+	});
+});
+
 describe('connections', () => {
 	const open = (port) => new Promise((done) => {
 		const s = net.connect(port, '127.0.0.1');
