@@ -97,6 +97,7 @@ static void forget(void *arg)
 	struct request *r = arg;
 	--*r->gateway->in_flight;
 	cached_forget(r);
+	proxy_route_release(r->proxy);
 	plan_release(r->plan);
 }
 
@@ -120,8 +121,9 @@ void request_use_proxy(struct request *r, struct proxy_route *route)
 {
 	CHECK(r->step == 0);
 	r->proxied = true;
-	r->proxy = route;
-	if (route) r->metrics = &route->metrics;
+	if (!route) return;
+	r->proxy = proxy_route_share(route);
+	r->metrics = &route->metrics;
 }
 
 void request_refused(struct request *r, struct http_exchange *x, enum err why)
