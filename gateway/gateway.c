@@ -56,6 +56,12 @@ static void on_disconnect(void *arg, struct str peer)
 	connections_gone(g->limiting.connections, peer);
 }
 
+static bool trusts_proxy(void *arg, struct str peer)
+{
+	const struct gateway *g = arg;
+	return trusted_proxies_have(&g->limiting.trusted, peer);
+}
+
 static void on_request(void *arg, struct http_exchange *x)
 {
 	(void)arg;
@@ -229,6 +235,11 @@ static double read_bytes_held(void *arg)
 	return (double)http_server_stats(arg).bytes_held;
 }
 
+static double read_proxies_refused(void *arg)
+{
+	return (double)http_server_stats(arg).proxies_refused;
+}
+
 static double read_refused(void *arg)
 {
 	return (double)http_server_stats(arg).refused;
@@ -315,13 +326,18 @@ static enum err open_public(struct gateway *g)
 	struct str plain = listeners_address(l, &g->boot, LISTENER_PLAIN, g->worker);
 	struct str tls = listeners_address(l, &g->boot, LISTENER_TLS, g->worker);
 	TRY(http_server_open(g->loop, plain, false, &config, &g->server));
+	if (g->settings.proxied_plain) http_server_expect_proxies(g->server, trusts_proxy, g);
 	if (g->tls) TRY(http_server_listen(g->server, tls, false, g->tls));
+	if (g->tls && g->settings.proxied_tls) http_server_expect_proxies(g->server, trusts_proxy, g);
 	metrics_gauge_fn(
 	    g->metrics, "yg_http_connections", "Open client connections.", NULL, 0, read_connections, g->server);
 	metrics_gauge_fn(
 	    g->metrics, "yg_http_bytes_held", "Memory of client connections.", NULL, 0, read_bytes_held, g->server);
 	metrics_counter_fn(g->metrics, "yg_http_connections_refused_total", "Connections over the limit.", NULL, 0,
 	    read_refused, g->server);
+	metrics_counter_fn(g->metrics, "yg_http_proxies_refused_total",
+	    "Connections that are no proxy's of ours, or do not say whose they are.", NULL, 0, read_proxies_refused,
+	    g->server);
 	return ERR_NONE;
 }
 
