@@ -13,6 +13,8 @@ enum {
 	PROBE_MS = 2000,
 	SICK_AFTER = 2,
 	IN_FLIGHT_FIRST = 1024,
+	SLOW_START_MS = 10000, /* an address that is back has a tenth of its share at first, the whole one then */
+	SLOW_START_LEAST_MS = SLOW_START_MS / 10
 };
 
 static bool has_room(const struct channel *ch, const struct upstream_config *config)
@@ -34,22 +36,40 @@ static struct channel *best_channel(const struct upstream_address *a)
 	return best;
 }
 
+void address_back(struct upstream_address *a)
+{
+	if (a->upstream->config.address_count > 1) a->warm_at_ms = loop_now_ms(a->upstream->loop) + SLOW_START_MS;
+}
+
+/* What it has to do, as those see it who have their whole share. */
+static unsigned load_of(struct upstream_address *a, int64_t now_ms)
+{
+	int64_t since_ms = SLOW_START_MS - (a->warm_at_ms - now_ms);
+	if (!a->warm_at_ms || since_ms >= SLOW_START_MS) {
+		a->warm_at_ms = 0;
+		return a->in_flight;
+	}
+	if (since_ms < SLOW_START_LEAST_MS) since_ms = SLOW_START_LEAST_MS;
+	return (unsigned)((a->in_flight + 1) * SLOW_START_MS / since_ms) - 1;
+}
+
 /* The address with the least to do, in turns when several have as little; one on trial comes first, or it would never end. */
 static struct channel *choose(struct upstream *u)
 {
 	struct channel *best = NULL;
-	const struct upstream_address *best_address = NULL;
-	unsigned count = u->config.address_count, first = count > 1 ? u->turn++ % count : 0;
+	unsigned least = 0, count = u->config.address_count, first = count > 1 ? u->turn++ % count : 0;
+	int64_t now_ms = loop_now_ms(u->loop);
 	for (unsigned i = 0; i < count; i++) {
 		struct upstream_address *a = &u->addresses[(first + i) % count];
 		bool trial = a->health.state != BREAKER_CLOSED;
-		if (a->sick || (best_address && best_address->in_flight <= a->in_flight && !trial)) continue;
-		if (!health_allows(&a->health, loop_now_ms(u->loop))) continue;
+		unsigned load = load_of(a, now_ms);
+		if (a->sick || (best && least <= load && !trial)) continue;
+		if (!health_allows(&a->health, now_ms)) continue;
 		struct channel *ch = best_channel(a);
 		if (!ch) continue;
 		if (trial) return ch;
 		best = ch;
-		best_address = a;
+		least = load;
 	}
 	return best;
 }
@@ -114,6 +134,7 @@ static void on_probe(void *arg, enum err status, const struct http_reply *reply)
 	if (is_sick == a->sick) return;
 	if (!is_sick && !upstream_usable(a->upstream)) admission_back(a->upstream);
 	a->sick = is_sick;
+	if (is_well) address_back(a);
 	log_line(is_well ? LOG_INFO : LOG_WARN, is_well ? "upstream is well again" : "upstream is ill", "%.*s at %.*s",
 	    STR_FMT(a->upstream->config.name), STR_FMT(a->text));
 	if (is_well) loop_push(a->upstream->loop, PHASE_UPSTREAM, &a->upstream->send_task);

@@ -68,12 +68,14 @@ struct upstream_address {
 	struct str text;
 	struct channel **channels; /* config.connections of them */
 	unsigned in_flight;
+	unsigned up_count; /* of its channels */
 	struct health health;
 	bool sick; /* its health answer was bad */
 	unsigned sick_count;
 	unsigned failures; /* in a row; of connecting or at once after it */
 	int64_t retry_at_ms; /* not before this */
 	int64_t last_well_ms; /* when it last answered or stood */
+	int64_t warm_at_ms; /* it has come back and gets its whole share only then; 0: it does */
 	bool probing;
 	int64_t probed_ms;
 };
@@ -94,6 +96,7 @@ struct channel {
 	bool answered_once;
 	struct upstream_call *reading; /* whose reply is arriving; NULL until its head stands */
 	bool names_calls; /* an answer said CALL_FIELD: from then on all of them must */
+	bool names_none; /* one did not: none may */
 	bool retires; /* an answer said close: what stands behind it was not processed */
 	/* The reply being read. Until its head tells whose it is, it gathers in the first call of `sent`. */
 	struct head_scan scan;
@@ -167,6 +170,8 @@ void calls_deliver(struct loop_task *done_task);
 /* upstream.c */
 /** False when all addresses have been away for long. */
 bool upstream_has_hope(const struct upstream *u);
+/** The address is back after it had failed: its share grows slowly. */
+void address_back(struct upstream_address *a);
 /** Sets the timer's pace to what there is to watch. */
 void upstream_pace(struct upstream *u);
 

@@ -197,6 +197,40 @@ describe('a service that fails', () => {
 		await edge.stop();
 	});
 
+	test('an address that is back gets little at first, and then its share', { timeout: 60000 }, async (t) => {
+		const two = [await startService('first', { workMs: 10 }), await startService('second', { workMs: 10 })];
+		const edge = await startGateway(two);
+		let over = false;
+		const failed = [];
+		const clients = Array.from({ length: 20 }, async () => {
+			while (!over) {
+				const { status } = await get(edge);
+				if (status !== 200) failed.push(status);
+			}
+		});
+		const share = async (ms) => {
+			const before = two.map((s) => s.seen);
+			await sleep(ms);
+			const [a, b] = two.map((s, i) => s.seen - before[i]);
+			return b / (a + b);
+		};
+		await until(() => two.every((s) => s.seen > 50));
+		two[1].server.close();
+		two[1].server.closeAllConnections();
+		await until(async () => await metric(edge, 'yg_upstream_connections') === 2);
+		await new Promise((done) => two[1].server.listen(two[1].path, done));
+		await until(async () => await metric(edge, 'yg_upstream_connections') === 4);
+		const begun = Date.now(), early = await share(1500);
+		await sleep(11000 - (Date.now() - begun));
+		const late = await share(1500);
+		over = true;
+		await Promise.all(clients);
+		t.diagnostic(`its share: ${early.toFixed(2)} at first, ${late.toFixed(2)} after 11 s`);
+		assert.ok(early < 0.3 && late > 0.4, `${early}, ${late}`);
+		assert.ok(failed.length < 30, `${failed.length} failed while it went`);
+		await edge.stop();
+	});
+
 	test('an outage is not made worse: at most a fifth is asked again, and a POST never', { timeout: 60000 }, async (t) => {
 		const service = await startService('dead');
 		const edge = await startGateway([service]);
