@@ -74,6 +74,18 @@ static struct channel *choose(struct upstream *u)
 	return best;
 }
 
+struct channel *upstream_elsewhere(struct upstream *u, const struct upstream_address *not_there)
+{
+	struct channel *best = NULL;
+	for (unsigned i = 0; i < u->config.address_count; i++) {
+		struct upstream_address *a = &u->addresses[i];
+		if (a == not_there || a->sick || a->health.state != BREAKER_CLOSED) continue;
+		struct channel *ch = best_channel(a);
+		if (ch && (!best || ch->in_flight < best->in_flight)) best = ch;
+	}
+	return best;
+}
+
 bool upstream_usable(const struct upstream *u)
 {
 	for (unsigned i = 0; i < u->config.address_count; i++) {
@@ -100,6 +112,7 @@ static void give(struct channel *ch, struct upstream_call *call)
 	call->trial = health_begin(&ch->address->health);
 	call->given_ms = loop_now_ms(u->loop);
 	if (!call->tries) retry_budget_sent(&u->budget, call->given_ms);
+	if (call->hedged) hedge_plan(call);
 	channel_add(ch, call);
 }
 
@@ -140,15 +153,20 @@ static void on_probe(void *arg, enum err status, const struct http_reply *reply)
 	if (is_well) loop_push(a->upstream->loop, PHASE_UPSTREAM, &a->upstream->send_task);
 }
 
+void upstream_name_call(struct upstream *u, struct upstream_call *call)
+{
+	unsigned char number[4];
+	uint32_t id = ++u->last_id;
+	for (unsigned i = 0; i < sizeof number; i++) number[i] = (unsigned char)(id >> (24 - 8 * i));
+	id_hex(number, sizeof number, call->id);
+}
+
 /* The name of the call goes before the head's last line. */
 static void write_request(struct upstream_call *call, struct str head, struct str body)
 {
 	struct upstream *u = call->upstream;
 	if (u->config.any_order) {
-		unsigned char number[4];
-		uint32_t id = ++u->last_id;
-		for (unsigned i = 0; i < sizeof number; i++) number[i] = (unsigned char)(id >> (24 - 8 * i));
-		id_hex(number, sizeof number, call->id);
+		upstream_name_call(u, call);
 		buf_str(&call->request, str_span(head.p, head.n - 2));
 		BUF_LIT(&call->request, CALL_FIELD ": ");
 		buf_append(&call->request, call->id, sizeof call->id);
@@ -364,6 +382,7 @@ enum err upstream_send_as(struct upstream *u, struct call_kind kind, struct str 
 	call->base = kind.base;
 	call->head_request = head_request;
 	call->safe = safe;
+	call->hedged = kind.hedged && safe && !body.n && u->config.address_count > 1;
 	call->deadline_ms = deadline_ms;
 	if (deadline_ms < u->next_deadline_ms) u->next_deadline_ms = deadline_ms;
 	if (ch) {
@@ -379,7 +398,7 @@ enum err upstream_send_as(struct upstream *u, struct call_kind kind, struct str 
 enum err upstream_send(struct upstream *u, struct str head, struct str body, bool head_request, bool safe,
     int64_t deadline_ms, upstream_done *done, void *arg, struct upstream_call **out)
 {
-	struct call_kind kind = { CALL_NORMAL, NULL };
+	struct call_kind kind = { CALL_NORMAL, NULL, false };
 	return upstream_send_as(u, kind, head, body, head_request, safe, deadline_ms, done, arg, out);
 }
 
