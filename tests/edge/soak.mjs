@@ -144,7 +144,7 @@ for (let minute = 0; minute < minutes; minute++) {
 	for (const edge of edges) edge.process.kill('SIGHUP');
 	await sleep(5000);
 	await fault();
-	console.log(`${minute}: ${name}; ${JSON.stringify({ ...tally, wrong: tally.wrong.length })}`);
+	console.log(`${minute}: ${name}; RSS ${samples.at(-1)?.a.rss.toFixed(2)} and ${samples.at(-1)?.b.rss.toFixed(2)} MiB; ${JSON.stringify({ ...tally, wrong: tally.wrong.length })}`);
 	for (const end = begun + (minute + 1) * 60000; Date.now() < end;) {
 		await measure().catch(() => {});
 		await sleep(Math.max(0, Math.min(15000, end - Date.now())));
