@@ -175,12 +175,14 @@ enum next title_show_mine(struct request *r);
 enum next title_load(struct request *r);
 enum next title_show(struct request *r);
 
-/* flow_party.c: party_create, party_get, party_search */
+/* flow_party.c: party_create, party_get, party_update, party_search */
 enum next party_seal(struct request *r);
 enum next party_insert(struct request *r);
 enum next party_made(struct request *r);
 enum next party_load(struct request *r);
 enum next party_show(struct request *r);
+enum next party_reseal(struct request *r);
+enum next party_save(struct request *r);
 enum next party_look_up(struct request *r);
 enum next party_found(struct request *r);
 
