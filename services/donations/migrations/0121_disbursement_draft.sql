@@ -202,16 +202,18 @@ language sql volatile as $$
 	from decision c where c.disbursement_id = p_id and c.version = p_version order by c.recorded_at desc, c.id desc limit 1
 $$;
 
--- As before, and how it was decided.
-create or replace function disbursement_leaf(d disbursement, p_what text, p_at timestamptz, p_entry uuid, p_after uuid) returns uuid
-language sql volatile security definer set search_path = donations, pg_temp as $$
-	select outbox_leaf('disbursement.' || p_what, d.id::text, json_build_object('disbursement_id', d.id, 'number', d.number), 'disbursement.' || p_what, d.number, p_at,
-		json_build_object('fund', (select code from fund where id = d.fund_id), 'amount_fen', d.amount_fen, 'purpose', d.purpose, 'payee_kind', d.payee_kind,
-			'payee', d.payee, 'document_sha256', d.document_sha256, 'evidence_sha256', d.evidence_sha256, 'decision_no', d.decision_no,
-			'decision', disbursement_decision(d.id, d.version, false), 'related_party', case when d.related_party then true end, 'reason', d.reason),
-		null, (select json_agg(json_build_object('account', account, 'fen', fen) order by seq) from posting where entry_id = p_entry),
-		case when p_after is not null then json_build_array(p_after) end)
-$$;
+-- When it is approved, the public log says how it was decided: numbers only.
+create function disbursement_decided_told() returns trigger
+language plpgsql security definer set search_path = donations, pg_temp as $$
+begin
+	perform outbox_leaf('disbursement.decided', new.id::text, json_build_object('disbursement_id', new.id, 'number', new.number), 'disbursement.decided', new.number,
+		c.met_on::timestamp at time zone 'Asia/Shanghai', json_build_object('decision_no', c.number, 'document_sha256', c.document_sha256, 'members', c.members, 'yes', c.yes, 'no', c.no,
+		'abstain', c.abstain))
+	from (select * from decision where disbursement_id = new.id and version = new.version order by recorded_at desc, id desc limit 1) c where c.carried;
+	return null;
+end $$;
+create trigger disbursement_decided_told after update on disbursement
+	for each row when (new.state = 'APPROVED' and old.state <> 'APPROVED') execute function disbursement_decided_told();
 
 -- ── approved and not payable any more ──
 -- Refunds come first: they may take what a hold has promised. Then every payment of the fund is refused until one is given up or money comes.
@@ -235,6 +237,6 @@ create policy decision_vote_staff on decision_vote for select using (current_kin
 	where c.id = decision_id and in_my_organization(d.organization)));
 grant select on disbursement_approval_void, decision_rule, decision, decision_vote to yg_donations;
 revoke execute on function disbursement_fixed, disbursement_approval_kept, disbursement_update, disbursement_approve_read, decision_rule_for, decision_counted, disbursement_decided,
-	disbursement_carried, disbursement_approval_decided, decision_record, disbursement_decision, disbursement_unpayable, disbursements_unpayable from public;
+	disbursement_carried, disbursement_approval_decided, disbursement_decided_told, decision_record, disbursement_decision, disbursement_unpayable, disbursements_unpayable from public;
 grant execute on function disbursement_update, disbursement_approve_read, disbursement_decided, decision_record, disbursement_decision, disbursement_unpayable,
 	disbursements_unpayable to yg_donations;
