@@ -110,6 +110,10 @@ test('a large sum is approved only when the last decision of what the draft says
 	await platform.sql("insert into donations.decision_rule values ('4412', '2016-01-01', 3, 2, 2)");
 	assert.equal(await decide(62, 7, votes('YES', 'YES')), 'true', 'the unit has a rule of its own');
 	assert.equal(await versionOf(62), '2');
+	await platform.sql(`alter table donations.disbursement disable trigger disbursement_carried; update donations.disbursement set state = 'APPROVED' where id = '${id(62)}'; update donations.disbursement set state = 'REFUSED', reason = 'x' where id = '${id(62)}';
+		alter table donations.disbursement enable trigger disbursement_carried`);
+	const [[told]] = await platform.sql(`select convert_from(leaf, 'UTF8')::json ->> 'data' from donations.outbox where type = 'disbursement.decided' and subject = '${id(62)}'`);
+	assert.deepEqual(JSON.parse(told), { decision_no: 'No. 7', document_sha256: 'd'.repeat(64), members: 3, yes: 2, no: 0, abstain: 0 }, 'numbers, no names');
 	assert.equal(await platform.session('yg_donations', "set yg.kind = 'citizen'", 'select count(*) from decision'), '0');
 	assert.equal(await platform.session('yg_donations', STAFF, 'select count(*) > 0 from decision_vote'), 't');
 	assert.equal(await platform.session('yg_donations', "set yg.kind = 'staff'; set yg.organization = '4412/441202'", 'select count(*) from decision_vote'), '0');
