@@ -17,7 +17,7 @@ struct openid {
 
 /* What waits for a person or for the jobs, as /metrics shows it: job money_watch. */
 struct matters {
-	int64_t *exceptions_open, *refunds_failed, *refunds_due, *orders_due;
+	int64_t *exceptions_open, *refunds_failed, *refunds_due, *orders_due, *unpayable;
 	int64_t *differences_open, *days_due; /* job reconciliation */
 };
 
@@ -175,12 +175,14 @@ enum next title_show_mine(struct request *r);
 enum next title_load(struct request *r);
 enum next title_show(struct request *r);
 
-/* flow_party.c: party_create, party_get, party_search */
+/* flow_party.c: party_create, party_get, party_update, party_search */
 enum next party_seal(struct request *r);
 enum next party_insert(struct request *r);
 enum next party_made(struct request *r);
 enum next party_load(struct request *r);
 enum next party_show(struct request *r);
+enum next party_reseal(struct request *r);
+enum next party_save(struct request *r);
 enum next party_look_up(struct request *r);
 enum next party_found(struct request *r);
 

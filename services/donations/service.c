@@ -93,6 +93,14 @@ static const struct step party_get[] = {
 	{ "answer", party_show },
 };
 
+static const struct step party_update[] = {
+	{ "load", party_load },
+	{ "seal", party_reseal },
+	{ "update", party_save },
+	{ "load again", party_load },
+	{ "answer", party_show },
+};
+
 static const struct step party_search[] = {
 	{ "look up", party_look_up },
 	{ "answer", party_found },
@@ -212,6 +220,7 @@ static const struct flow flows[] = {
 	FLOW(receipt_get, 0),
 	FLOW(party_create, 0),
 	FLOW(party_get, 0),
+	FLOW(party_update, 0),
 	FLOW(party_search, 0),
 	FLOW(order_follow, 0),
 	FLOW(refund_follow, 0),

@@ -63,6 +63,8 @@ static void gauges_make(struct service *s, struct matters *m)
 	    s, "yg_donations_refunds_failed", "Refunds that WeChat Pay refused and that wait for a person.");
 	m->refunds_due = service_gauge(s, "yg_donations_refunds_due", "Refunds that a job should ask about now.");
 	m->orders_due = service_gauge(s, "yg_donations_orders_due", "Unpaid orders that a job should ask about now.");
+	m->unpayable = service_gauge(
+	    s, "yg_donations_disbursements_unpayable", "Approved disbursements whose money refunds have taken.");
 	m->differences_open = service_gauge(s, "yg_donations_reconciliation_differences_open",
 	    "Differences between WeChat's bills and our books that wait for a person.");
 	m->days_due = service_gauge(

@@ -132,6 +132,18 @@ test('old events leave the outbox only when the log has them', async () => {
 	assert.deepEqual((await left('position')).slice(0, 2), [0, 0]);
 });
 
+test('the relay’s role claims nothing that cannot be, and deletes nothing young', async () => {
+	await write(1);
+	await eventually(async () => (await platform.sql('select published > 0 from donations.relay_state'))[0][0] === 't');
+	const lie = (text, why) => assert.rejects(platform.session('yg_donations', text), (error) => why.test(error.stderr) || assert.fail(error.stderr));
+	await lie('update relay_state set published = position + 1', /went back, or beyond/);
+	await lie('update relay_state set published = -1', /went back, or beyond/);
+	await lie('update relay_state set confirmed = position + 1', /went back, or beyond/);
+	await lie('update relay_state set position = position + 1000000', /no event has position/);
+	await lie('update outbox set position = position + 1000000 where seq = (select max(seq) from outbox where position is not null)', /is given/);
+	await lie('update relay_state set published = position, confirmed = position; delete from outbox where seq = (select min(seq) from outbox where position is not null)', /not gone out, or not long ago/);
+});
+
 test('every public total says which log it stands beside', async () => {
 	await write(3);
 	await eventually(async () => (await platform.client.get('/v1/public/ledger/check', { headers: { 'cache-control': 'no-cache' } })).json.log_size === await size(), 20000);
