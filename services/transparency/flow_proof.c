@@ -8,7 +8,7 @@
 
 #include "common/core/log.h"
 
-enum { TILES_DEPTH = 3, WANTED_BYTES_MAX = 1 << 20 };
+enum { RECEIPTS_MAX = 512, TILES_DEPTH = 3, WANTED_BYTES_MAX = 1 << 20 };
 
 /* One leaf on its way to the answer. */
 struct receipt {
@@ -43,7 +43,7 @@ enum next proof_leaves(struct request *r)
 
 static bool take_leaves(struct request *r, struct proof_state *state)
 {
-	state->count = request_rows(r);
+	state->count = request_rows(r) < RECEIPTS_MAX ? request_rows(r) : RECEIPTS_MAX;
 	state->receipts = arena_array(request_arena(r), state->count, sizeof *state->receipts);
 	if (!state->receipts) return false;
 	for (unsigned i = 0; i < state->count; i++) {

@@ -57,4 +57,5 @@ const struct service_def transparency = { .name = "transparency",
 	.job_count = ARRAY_LEN(jobs),
 	.start = transparency_start,
 	.consumes = consumes,
-	.consumes_count = ARRAY_LEN(consumes) };
+	.consumes_count = ARRAY_LEN(consumes),
+	.exchange_bytes_max = 16 << 20 /* RECEIPTS_MAX tiles at once */ };
