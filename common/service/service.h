@@ -49,6 +49,7 @@ struct service_def {
 	/** Services whose events come into our table `inbox`, each once and in order (consumer.c); needs YG_REDIS. */
 	const char *const *consumes;
 	unsigned consumes_count;
+	size_t exchange_bytes_max; /* memory of one request; 0: 4 MiB */
 };
 
 /** serve (default), relay, migrate, check (link only, then exit), operations (print the audit), statements (print the SQL). Returns the exit status. */

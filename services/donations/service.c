@@ -258,4 +258,4 @@ static const struct job jobs[] = {
 static const char *const consumes[] = { "transparency" };
 
 const struct service_def donations = { "donations", flows, ARRAY_LEN(flows), jobs, ARRAY_LEN(jobs), donations_start,
-	consumes, ARRAY_LEN(consumes) };
+	consumes, ARRAY_LEN(consumes), 0 };
