@@ -84,6 +84,8 @@ struct str request_header(const struct request *r, struct str name);
 struct str request_value(struct request *r, const char *bind);
 /** Sets a bind of the flow ("flow.phone_index"); copied. Absent is NULL in SQL. */
 void request_set(struct request *r, const char *bind, struct str value);
+/** As request_set, but not copied: for what is large and lives as long as the request. */
+void request_set_kept(struct request *r, const char *bind, struct str value);
 void request_set_i64(struct request *r, const char *bind, int64_t value);
 enum language request_language(const struct request *r);
 int64_t request_deadline_ms(const struct request *r);

@@ -4,6 +4,7 @@
 #include "common/core/map.h"
 #include "common/service/service.h"
 #include "services/donations/bill.h"
+#include "services/donations/day_list.h"
 #include "services/donations/pace.h"
 #include "services/donations/provider.h"
 #include "services/donations/wechat_pay.h"
@@ -112,6 +113,21 @@ enum next refund_sign_look(struct request *r);
 enum next refund_send_look(struct request *r);
 enum next refund_read_look(struct request *r);
 
+/* A call to the receipt platform. */
+struct receipt_call {
+	const char *method;
+	struct str target, body;
+	char nonce[33];
+	bool good, refused; /* as promised; refused for good */
+	struct str code;
+	const struct json *reply;
+	int64_t timeout_ms; /* 0: what is usual */
+};
+/** Signs and sends; the next step reads request_reply. */
+enum next receipt_call(struct request *r, struct receipt_call *c);
+/** The platform itself signed this reply to the call. May run in any thread. */
+bool receipt_signed(struct arena *a, struct str key, const struct receipt_call *c, const struct reply *reply);
+
 /* flow_reconcile.c: job reconciliation, and reconciliation_ask for each run that is due */
 extern const struct flow reconciliation_ask;
 struct bill_work { /* read in the thread pool */
@@ -127,11 +143,21 @@ struct bill_of_day {
 	bool empty; /* WeChat has none for a day without transactions */
 	struct bill_work work;
 };
+struct list_work { /* the platform's list of the day, read in the thread pool */
+	struct arena arena;
+	struct receipt_call ask;
+	struct reply reply;
+	struct str key, day;
+	struct buf lines;
+	bool is_signed;
+	enum bill_fault fault;
+};
 enum { BILLS = 2 };
 struct reconcile_state {
 	struct str day;
 	bool last_try, failed;
 	struct bill_of_day bills[BILLS], *bill;
+	struct list_work receipts;
 };
 enum next reconcile_take(struct request *r);
 enum next reconcile_taken(struct request *r);
@@ -145,6 +171,9 @@ enum next reconcile_sign_file(struct request *r);
 enum next reconcile_send_file(struct request *r);
 enum next reconcile_read_file(struct request *r);
 enum next reconcile_bill_done(struct request *r);
+enum next reconcile_receipts(struct request *r);
+enum next reconcile_read_receipts(struct request *r);
+enum next reconcile_receipts_done(struct request *r);
 enum next reconcile_write(struct request *r);
 
 /* flow_export.c: gift_export, disbursement_export */
@@ -186,14 +215,6 @@ enum next party_found(struct request *r);
 
 /* flow_receipt.c: job receipt_follow, and receipt_ask for each receipt or red letter it takes */
 extern const struct flow receipt_ask;
-struct receipt_call {
-	const char *method;
-	struct str target, body;
-	char nonce[33];
-	bool good, refused; /* as promised; refused for good */
-	struct str code;
-	const struct json *reply;
-};
 struct receipt_state {
 	struct str request_no, refusal;
 	bool reversal;

@@ -151,6 +151,9 @@ static const struct step reconciliation_ask_steps[] = {
 	{ "fund file", reconcile_send_file },
 	{ "read fund file", reconcile_read_file },
 	{ "fund bill done", reconcile_bill_done },
+	{ "receipts", reconcile_receipts },
+	{ "read receipts", reconcile_read_receipts },
+	{ "receipts done", reconcile_receipts_done },
 	{ "write", reconcile_write },
 };
 
