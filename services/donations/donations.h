@@ -19,6 +19,7 @@ struct openid {
 /* What waits for a person or for the jobs, as /metrics shows it: job money_watch. */
 struct matters {
 	int64_t *exceptions_open, *refunds_failed, *refunds_due, *orders_due;
+	int64_t *receipts_failed, *red_letters_failed;
 	int64_t *differences_open, *days_due; /* job reconciliation */
 };
 
