@@ -8,6 +8,7 @@
 #include "services/donations/pace.h"
 #include "services/donations/provider.h"
 #include "services/donations/wechat_pay.h"
+#include "services/donations/workbook.h"
 
 enum { OPENID_BYTES_MAX = 64 };
 
@@ -177,10 +178,15 @@ enum next reconcile_read_receipts(struct request *r);
 enum next reconcile_receipts_done(struct request *r);
 enum next reconcile_write(struct request *r);
 
-/* flow_export.c: gift_export, disbursement_export */
+/* flow_export.c: gift_export, disbursement_export, gift_workbook, disbursement_workbook */
 enum next export_gifts(struct request *r);
 enum next export_disbursements(struct request *r);
 enum next export_answer(struct request *r);
+enum next workbook_gifts(struct request *r);
+enum next workbook_disbursements(struct request *r);
+enum next workbook_build(struct request *r);
+enum next workbook_record(struct request *r);
+enum next workbook_answer(struct request *r);
 
 /* flow_watch.c: job money_watch */
 enum next watch_query(struct request *r);
