@@ -96,6 +96,11 @@ void request_limit_time(struct request *r, int64_t ms);
 enum next request_query(struct request *r, const char *statement);
 /** Several statements as one transaction, one round trip; request_rows_at(i) reads each. Statements that return nothing are fine. */
 enum next request_query_all(struct request *r, const char *const *statements, unsigned count);
+/**
+ * In a job, for one statement that takes seconds: as request_query, on a connection of its own, so that nobody waits behind it, with a
+ * minute's time.
+ */
+enum next request_query_apart(struct request *r, const char *statement);
 /** As request_query, but a database refusal does not fail the request: the next step asks request_outcome. */
 enum next request_try_query(struct request *r, const char *statement);
 enum err request_outcome(const struct request *r); /* of the last asynchronous thing */

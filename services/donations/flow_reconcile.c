@@ -249,5 +249,5 @@ enum next reconcile_receipts_done(struct request *r)
 enum next reconcile_write(struct request *r)
 {
 	const struct reconcile_state *f = request_state(r);
-	return f->failed ? NEXT_DONE : request_query(r, "reconciliation_finish");
+	return f->failed ? NEXT_DONE : request_query_apart(r, "reconciliation_finish");
 }

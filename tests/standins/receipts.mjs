@@ -164,6 +164,14 @@ export class Receipts {
 				this.#keep();
 				return receipt;
 			},
+			'POST /control/large_day': ({ date, count, fen }) => {
+				for (let n = 1; n <= count; n += 1) {
+					const no = String(n).padStart(32, '0');
+					this.made.set(no, { text: JSON.stringify({ order_no: `K${no.slice(17)}` }), receipt: { request_no: no, kind: 'ISSUE', amount_fen: fen, ...this.#numbers(CODE),
+						number: String(5e9 + n), issued_at: `${date}T12:00:00+08:00` } });
+				}
+				return { count };
+			},
 			'POST /control/removals': (body) => ({ removed: this.made.delete(body.request_no) }),
 			'GET /control/log': (_, query) => ({ entries: this.log.since(Number(query.get('since') ?? 0)) }),
 		};

@@ -205,6 +205,68 @@ alter table reconciliation_difference
 	drop constraint reconciliation_difference_settled, add constraint reconciliation_difference_settled
 		check (settled_at is null or kind in ('MISSING_HERE', 'RECEIPT_MISSING_HERE', 'RECEIPT_TWICE'));
 
+-- A run's rows have just been written, so the planner knows nothing of them: without an estimate it would compare each with each.
+create function bill_lines(p_run uuid, p_bill text) returns setof bill_line
+language plpgsql volatile rows 20000 set search_path = donations, pg_temp as $$
+begin
+	return query select * from bill_line l where l.run_id = p_run and l.bill = p_bill;
+end $$;
+create function receipt_lines(p_run uuid) returns setof receipt_line
+language plpgsql volatile rows 20000 set search_path = donations, pg_temp as $$
+begin
+	return query select * from receipt_line l where l.run_id = p_run;
+end $$;
+
+-- As before, in a time that grows with the rows and not with their square.
+create or replace function reconciliation_compare(p_run uuid, p_day date)
+returns table (kind text, subject text, number text, provider_id text, ours_fen bigint, theirs_fen bigint, note text, settle boolean, at timestamptz)
+language sql volatile security definer set search_path = donations, pg_temp as $$
+	with t as materialized (select *, case kind when 'PAYMENT' then out_trade_no else out_refund_no end as number from bill_lines(p_run, 'TRADE')),
+	f as materialized (select * from bill_lines(p_run, 'FUND')),
+	payment as (
+		select case when o.out_trade_no is null then 'MISSING_HERE' when o.amount_fen <> t.amount_fen then 'AMOUNT'
+		            when t.state <> 'SUCCESS' then 'STATE' when o.state <> 'PAID' then 'MISSING_HERE' else 'STATE' end as kind,
+		       t.out_trade_no, t.transaction_id, o.amount_fen as ours, t.amount_fen as theirs, o.state as here, t.state as there, t.at
+		from t left join pay_order o on o.out_trade_no = t.out_trade_no
+		where t.kind = 'PAYMENT' and not (o.out_trade_no is not null and o.state = 'PAID' and o.amount_fen = t.amount_fen
+			and o.transaction_id = t.transaction_id and t.state = 'SUCCESS')
+	), back as (
+		select case when r.id is null then 'MISSING_HERE' when r.amount_fen <> t.amount_fen then 'AMOUNT'
+		            when r.state in ('SUCCESS', 'CLOSED') then 'STATE' else 'MISSING_HERE' end as kind,
+		       t.out_refund_no, t.refund_id, r.amount_fen as ours, t.amount_fen as theirs, r.state as here, t.at
+		from t left join refund r on r.out_refund_no = t.out_refund_no
+		where t.kind = 'REFUND' and t.state = 'SUCCESS' and not (r.id is not null and r.state = 'SUCCESS' and r.amount_fen = t.amount_fen
+			and coalesce(r.provider_refund_id, t.refund_id) = t.refund_id)
+	), mine as (
+		select case m.kind when 'PAYMENT' then 'PAYMENT' else 'REFUND' end as subject, coalesce(r.out_refund_no, g.public_code) as number, abs(m.amount_fen) as fen
+		from money_entry m join gift g on g.id = m.gift_id left join refund r on r.id = m.refund_id
+		where m.occurred_at >= p_day::timestamp at time zone 'Asia/Shanghai' and m.occurred_at < (p_day + 1)::timestamp at time zone 'Asia/Shanghai'
+		  and g.channel = 'WECHAT_JSAPI'
+	)
+	select kind, 'PAYMENT', out_trade_no, transaction_id, ours, theirs,
+	       format('here %s, there %s', coalesce(here, 'unknown'), there), kind = 'MISSING_HERE' and ours is not null, at from payment
+	union all
+	select kind, 'REFUND', out_refund_no, refund_id, ours, theirs, format('here %s, there SUCCESS', coalesce(here, 'unknown')), kind = 'MISSING_HERE' and ours is not null, at
+	from back
+	union all
+	select 'MISSING_THERE', m.subject, m.number, '', m.fen, null, 'not in the bill of the day', false, null from mine m
+	where not exists (select from t where t.kind = m.subject and t.number = m.number)
+	union all
+	-- WeChat's own two bills, one beside the other: what was traded has moved, and nothing else
+	select 'FUND_FLOW', coalesce(t.kind, f.kind), coalesce(t.number, f.out_trade_no), coalesce(t.id, f.id), t.fen, f.fen,
+	       'trade bill and fund bill', false, null
+	from (select t.kind, case t.kind when 'PAYMENT' then t.transaction_id else t.refund_id end as id,
+	             case t.kind when 'PAYMENT' then t.out_trade_no else t.out_refund_no end as number, t.amount_fen as fen
+	      from t where t.state = 'SUCCESS') t
+	full join (select f.kind, f.transaction_id as id, max(f.out_trade_no) as out_trade_no, abs(sum(f.amount_fen))::bigint as fen
+	           from f where f.kind in ('PAYMENT', 'REFUND') group by 1, 2) f on f.kind = t.kind and f.id = t.id
+	where t.fen is distinct from f.fen
+	union all
+	select 'FEE', 'PAYMENT', t.out_trade_no, t.transaction_id, round(t.fee_milli_fen / 1000.0)::bigint, coalesce(f.fen, 0), 'fee in the trade bill and as taken', false, null
+	from t left join (select f.transaction_id, -sum(f.amount_fen)::bigint as fen from f where f.kind = 'FEE' group by 1) f using (transaction_id)
+	where t.kind = 'PAYMENT' and round(t.fee_milli_fen / 1000.0)::bigint <> coalesce(f.fen, 0)
+$$;
+
 -- What the platform's list and our receipts say of a day, one row for each disagreement. `settle`: we only lack the news.
 -- What a red letter of ours, a day old at most, is about to put right is none.
 create function receipt_compare(p_run uuid, p_day date, p_receipts json)
@@ -212,7 +274,7 @@ returns table (kind text, subject text, number text, provider_id text, ours_fen 
 	code text, series text, check_code text, at timestamptz)
 language sql volatile security definer set search_path = donations, pg_temp as $$
 	with t as materialized (
-		select l.* from receipt_line l where l.run_id = p_run
+		select l.* from receipt_lines(p_run) l
 	), checks as (
 		select n::integer as line, e ->> 5 as check_code from json_array_elements(p_receipts) with ordinality x (e, n)
 	), issue as materialized ( -- theirs, with ours beside it
@@ -220,17 +282,20 @@ language sql volatile security definer set search_path = donations, pg_temp as $
 		       coalesce(v.state = 'REQUESTED' and v.created_at > now() - interval '1 day', false) as turning
 		from t left join receipt r on r.request_no = t.request_no left join receipt_reversal v on v.receipt_id = r.id
 		where t.kind = 'ISSUE'
-	), live as materialized ( -- what stands at the platform, of the gifts that the list names: as the list says, else as we know
+	), named as ( -- gifts of the list, of our receipts of the day, and of its refunds
+		select o.gift_id from (select distinct order_no from issue) i join pay_order o on o.out_trade_no = i.order_no
+		union
+		select r.gift_id from receipt r where r.issued_at >= p_day::timestamp at time zone 'Asia/Shanghai' and r.issued_at < (p_day + 1)::timestamp at time zone 'Asia/Shanghai'
+		union
+		select m.gift_id from money_entry m where m.kind = 'REFUND' and m.occurred_at >= p_day::timestamp at time zone 'Asia/Shanghai'
+			and m.occurred_at < (p_day + 1)::timestamp at time zone 'Asia/Shanghai'
+	), live as materialized ( -- what stands at the platform, of these gifts: as the list says, else as we know
 		select i.order_no, i.request_no, i.code, i.number, i.amount_fen, i.at, coalesce(i.here, '') as here, i.turning, i.ours from issue i where i.state = 'ISSUED' and i.order_no <> ''
 		union all
 		select r.public_code, r.request_no, r.code, r.number, r.amount_fen, r.issued_at, r.state,
 		       coalesce(v.state = 'REQUESTED' and v.created_at > now() - interval '1 day', false), r.amount_fen
-		from receipt r left join receipt_reversal v on v.receipt_id = r.id
+		from named n join receipt r on r.gift_id = n.gift_id left join receipt_reversal v on v.receipt_id = r.id
 		where r.state in ('ISSUED', 'LATE') and not exists (select from issue i where i.request_no = r.request_no)
-		  and (r.public_code in (select i.order_no from issue i)
-			or (r.issued_at >= p_day::timestamp at time zone 'Asia/Shanghai' and r.issued_at < (p_day + 1)::timestamp at time zone 'Asia/Shanghai')
-			or r.gift_id in (select m.gift_id from money_entry m where m.kind = 'REFUND' and m.occurred_at >= p_day::timestamp at time zone 'Asia/Shanghai'
-				and m.occurred_at < (p_day + 1)::timestamp at time zone 'Asia/Shanghai'))
 	), ranked as (
 		select l.*, row_number() over w as place, first_value(l.amount_fen) over w as first_fen
 		from live l where not l.turning
@@ -390,5 +455,5 @@ language sql stable security definer set search_path = donations, pg_temp as $$
 	          and not exists (select from reconciliation_run n where n.day = r.day and n.state = 'DONE' and n.finished_at > r.finished_at))
 $$;
 
-revoke execute on function receipt_answer_fault, receipt_time, receipt_job, receipt_compare, reconciliation_keep, receipt_reconcile, reconciliation_finish from public;
+revoke execute on function bill_lines, receipt_lines, receipt_answer_fault, receipt_time, receipt_job, receipt_compare, reconciliation_keep, receipt_reconcile, reconciliation_finish from public;
 grant execute on function receipt_time, receipt_job, reconciliation_finish to yg_donations;
