@@ -49,8 +49,9 @@ enum next receipt_call(struct request *r, struct receipt_call *c)
 	id_random(random, sizeof random);
 	id_hex(random, sizeof random, c->nonce);
 	struct str now = arena_printf(a, "%lld", (long long)clock_wall_s());
-	struct str signature = mac(a, d->receipts.key, arena_printf(a, "%s\n%.*s\n%.*s\n%.*s\n%.*s", c->method, STR_FMT(c->target),
-					  STR_FMT(now), 2 * NONCE_BYTES, c->nonce, STR_FMT(c->body)));
+	struct str signature = mac(a, d->receipts.key,
+	    arena_printf(a, "%s\n%.*s\n%.*s\n%.*s\n%.*s", c->method, STR_FMT(c->target), STR_FMT(now), 2 * NONCE_BYTES,
+		c->nonce, STR_FMT(c->body)));
 	const struct http_field fields[] = {
 		{ STR("Accept"), STR("application/json") },
 		{ STR("Content-Type"), STR("application/json") },
@@ -82,8 +83,8 @@ static bool for_good(struct str code)
 
 bool receipt_signed(struct arena *a, struct str key, const struct receipt_call *c, const struct reply *reply)
 {
-	struct str text = arena_printf(
-	    a, "%.*s\n%d\n%.*s", 2 * NONCE_BYTES, c->nonce, reply->status, STR_FMT(reply->body));
+	struct str text =
+	    arena_printf(a, "%.*s\n%d\n%.*s", 2 * NONCE_BYTES, c->nonce, reply->status, STR_FMT(reply->body));
 	struct str right = mac(a, key, text);
 	return right.p && crypto_equal(http_get(reply->fields, STR("x-receipt-signature")), right);
 }

@@ -239,8 +239,7 @@ enum next reconcile_receipts_done(struct request *r)
 	const char *state = list_fault(r, w, &why);
 	if (state && !f->last_try) return fail(r, state, why);
 	if (state)
-		request_set(r, "flow.receipts_error",
-		    arena_printf(request_arena(r), "%s: %.*s", state, STR_FMT(why)));
+		request_set(r, "flow.receipts_error", arena_printf(request_arena(r), "%s: %.*s", state, STR_FMT(why)));
 	else
 		request_set_kept(r, "flow.receipts", str_span(w->lines.p, w->lines.n));
 	return NEXT_STEP;

@@ -63,8 +63,8 @@ static void gauges_make(struct service *s, struct matters *m)
 	    s, "yg_donations_refunds_failed", "Refunds that WeChat Pay refused and that wait for a person.");
 	m->refunds_due = service_gauge(s, "yg_donations_refunds_due", "Refunds that a job should ask about now.");
 	m->orders_due = service_gauge(s, "yg_donations_orders_due", "Unpaid orders that a job should ask about now.");
-	m->receipts_failed = service_gauge(s, "yg_donations_receipts_failed",
-	    "Receipts that the platform refused and that wait for a person.");
+	m->receipts_failed = service_gauge(
+	    s, "yg_donations_receipts_failed", "Receipts that the platform refused and that wait for a person.");
 	m->red_letters_failed = service_gauge(s, "yg_donations_red_letters_failed",
 	    "Red letters that the platform refused: receipts still stand there that should not.");
 	m->differences_open = service_gauge(s, "yg_donations_reconciliation_differences_open",

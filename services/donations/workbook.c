@@ -73,7 +73,8 @@ static bool put_row(struct sheet *s, lxw_row_t row, const struct json *cells)
 			continue;
 		}
 		if (!json_int64(c, &fen)) return false;
-		if (s->lib->worksheet_write_number(s->sheet, row, column, (double)fen / fen_in_a_yuan, s->money) != LXW_NO_ERROR)
+		if (s->lib->worksheet_write_number(s->sheet, row, column, (double)fen / fen_in_a_yuan, s->money) !=
+		    LXW_NO_ERROR)
 			return false;
 	}
 	return true;

@@ -8,7 +8,8 @@
 
 struct workbook {
 	struct arena arena; /* holds the file */
-	struct str cells; /* {"sheet","columns":[[title,width]…],"rows":[[cell…]…]}: a text is a text, a number is fen and shown as yuan */
+	struct str
+	    cells; /* {"sheet","columns":[[title,width]…],"rows":[[cell…]…]}: a text is a text, a number is fen and shown as yuan */
 	struct str file;
 	char sha256[65];
 	enum err err;

@@ -8,9 +8,9 @@
 
 #include "services/donations/day_list.h"
 
-#define NO "0123456789abcdef0123456789abcdef"
+#define NO         "0123456789abcdef0123456789abcdef"
 #define ISSUE(fen) "ISSUE," NO ",ABC,44060126,0000000001,abc123," fen ",VOIDED,2026-11-26 08:00:00,\n"
-#define RED(fen) "REVERSAL,r1,ABC,44060226,0000000002,abc124," fen ",ISSUED,2026-11-26 09:00:00," NO "\n"
+#define RED(fen)   "REVERSAL,r1,ABC,44060226,0000000002,abc124," fen ",ISSUED,2026-11-26 09:00:00," NO "\n"
 
 static enum bill_fault read_text(const char *text, const char *expected)
 {
@@ -54,7 +54,8 @@ static void what_is_no_list_is_garbage(void **state)
 	assert_int_equal(read_text("DAY,2026-11-26\n" ISSUE("-600") "END,1,-600,0\n", NULL), BILL_GARBAGE);
 	assert_int_equal(read_text("DAY,2026-11-26\n" RED("600") "END,1,0,600\n", NULL), BILL_GARBAGE);
 	assert_int_equal(read_text("DAY,2026-11-26\n" ISSUE("600") "END,1,600,0\nmore\n", NULL), BILL_GARBAGE);
-	assert_int_equal(read_text("DAY,2026-11-26\nISSUE,a\"b,ABC,1,2,3,600,ISSUED,2026-11-26 08:00:00,\nEND,1,600,0\n", NULL),
+	assert_int_equal(
+	    read_text("DAY,2026-11-26\nISSUE,a\"b,ABC,1,2,3,600,ISSUED,2026-11-26 08:00:00,\nEND,1,600,0\n", NULL),
 	    BILL_GARBAGE);
 	assert_int_equal(
 	    read_text("DAY,2026-11-26\nISSUE,a,ABC,1,2,3,600,ISSUED,2026-02-30 08:00:00,\nEND,1,600,0\n", NULL),
