@@ -85,7 +85,7 @@ test('what was taken out stays recorded; nobody records in another’s name', as
 
 test('cells that a spreadsheet would run are text', async () => {
 	const cell = (text) => role(`select csv_cell(${text})`);
-	for (const text of ["'=1+1'", "'+1'", "'-1'", "'@SUM'", "'  =1'", "E'\\t=1'", "'＝1'", "U&'\\200B=1'"]) assert.match(await cell(text), /^"'/, text);
+	for (const text of ["'=1+1'", "'+1'", "'-1'", "'@SUM'", "'  =1'", "E'\\t=1'", "'＝1'", "U&'\\200B=1'", "U&'\\3000=1'", "U&'\\00A0=1'", "U&'\\202E+1'", "E'\\x01=1'", "E'\\x01x'", "E'\\tx'", "E'\\rx'", "'＋1'", "'－1'", "'＠x'", "'﹦1'", "'−1'"]) assert.match(await cell(text), /^"'/, text);
 	assert.equal(await cell("'张三'"), '"张三"');
 	assert.equal(await cell(`'say "x", y'`), '"say ""x"", y"');
 	assert.equal(await cell('null'), '""');
