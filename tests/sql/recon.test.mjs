@@ -24,13 +24,14 @@ async function seed(n, day, organization) {
 
 test('the tables themselves are closed', async () => {
 	const it = await seed(10, '2020-01-01');
-	for (const table of ['reconciliation_run', 'reconciliation_difference', 'reconciliation_resolution', 'bill_line', 'reconciliation_since']) {
+	for (const table of ['reconciliation_run', 'reconciliation_difference', 'reconciliation_resolution', 'bill_line', 'receipt_line', 'reconciliation_since']) {
 		await refused(`delete from ${table}`, /permission denied/);
 		await refused(`insert into ${table} default values`, /permission denied/);
 	}
 	await refused("update reconciliation_run set state = 'DONE'", /permission denied/);
 	await refused(`update reconciliation_difference set settled_at = now() where id = '${it}'`, /permission denied/);
 	await refused('select count(*) from bill_line', /permission denied/);
+	await refused('select count(*) from receipt_line', /permission denied/);
 	await refused(`select bill_line_store('${id(10)}', 'TRADE', '[]')`, /permission denied/);
 	await assert.rejects(platform.sql(`update donations.reconciliation_run set state = 'GARBAGE', finished_at = null where id = '${id(10)}'`), /never changes/);
 	await assert.rejects(platform.sql(`delete from donations.reconciliation_difference where id = '${it}'`), /append-only/);
@@ -84,7 +85,7 @@ test('what was taken out stays recorded; nobody records in another’s name', as
 
 test('cells that a spreadsheet would run are text', async () => {
 	const cell = (text) => role(`select csv_cell(${text})`);
-	for (const text of ["'=1+1'", "'+1'", "'-1'", "'@SUM'", "'  =1'", "E'\\t=1'", "'＝1'", "U&'\\200B=1'"]) assert.match(await cell(text), /^"'/, text);
+	for (const text of ["'=1+1'", "'+1'", "'-1'", "'@SUM'", "'  =1'", "E'\\t=1'", "'＝1'", "U&'\\200B=1'", "U&'\\3000=1'", "U&'\\00A0=1'", "U&'\\202E+1'", "E'\\x01=1'", "E'\\x01x'", "E'\\tx'", "E'\\rx'", "'＋1'", "'－1'", "'＠x'", "'﹦1'", "'−1'"]) assert.match(await cell(text), /^"'/, text);
 	assert.equal(await cell("'张三'"), '"张三"');
 	assert.equal(await cell(`'say "x", y'`), '"say ""x"", y"');
 	assert.equal(await cell('null'), '""');
