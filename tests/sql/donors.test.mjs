@@ -120,6 +120,15 @@ test('erasure takes the words too, and nothing else does', async () => {
 	await assert.rejects(platform.sql(`update donations.donor_consent set note = 'again' where id = '${id(64)}'`), /only erasure/);
 });
 
+test('words of a merge that was undone go with either of the two', async () => {
+	for (const n of [91, 92]) await register(n);
+	await role(merge(93, 91, 92));
+	await role(`select merged_into is null from party_unmerge_from('${id(91)}', 'not Wang after all')`);
+	await role(`select erased_at is not null from party_erase('${id(92)}')`);
+	assert.deepEqual(await platform.sql(`select (select erased_at is null from donations.party where id = '${id(91)}'), (select coalesce(reason, '-') from donations.party_merge where id = '${id(93)}'),
+		(select coalesce(reason, '-') from donations.party_unmerge where merge_id = '${id(93)}')`), [['t', '-', '-']]);
+});
+
 test('feedback: each payment is told of once', async () => {
 	const [[fund]] = await platform.sql("select code from donations.fund where organization = '4412' and donations.fund_available(id) > 100000 limit 1");
 	const seen = async () => (await platform.sql(`select coalesce(seen, '-') from donations.use_feedback_due((select id from donations.fund where code = '${fund}'))`))[0][0];
