@@ -129,6 +129,18 @@ test('words of a merge that was undone go with either of the two', async () => {
 		(select coalesce(reason, '-') from donations.party_unmerge where merge_id = '${id(93)}')`), [['t', '-', '-']]);
 });
 
+test('who is there already is told of as the record that leads', async () => {
+	await platform.sql(`update donations.party set phone_index = '${'c'.repeat(64)}' where id = '${id(91)}'`);
+	const known = () => role(`select party_known(null, '${'c'.repeat(64)}')`);
+	assert.equal(await known(), id(91));
+	await register(94);
+	await role(merge(95, 91, 94));
+	assert.equal(await known(), id(94));
+	await role(unmerge(91));
+	assert.equal(await known(), id(91));
+	assert.equal(await role(`select party_known(null, '${'c'.repeat(64)}') is null`, COUNTY), 't');
+});
+
 test('feedback: each payment is told of once', async () => {
 	const [[fund]] = await platform.sql("select code from donations.fund where organization = '4412' and donations.fund_available(id) > 100000 limit 1");
 	const seen = async () => (await platform.sql(`select coalesce(seen, '-') from donations.use_feedback_due((select id from donations.fund where code = '${fund}'))`))[0][0];

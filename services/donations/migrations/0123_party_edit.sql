@@ -46,7 +46,7 @@ begin
 	end if;
 	perform pg_advisory_xact_lock(hashtext('donations.party'));
 	select id into v_id from party where phone_index = p_phone_index and organization = v_unit order by (merged_into is null) desc, created_at, id limit 1;
-	return v_id;
+	return coalesce((select f.f from party_family_seen(v_id) f join party p on p.id = f.f and p.merged_into is null), v_id);
 end $$;
 
 -- ── changes ──
