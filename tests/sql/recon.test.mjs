@@ -81,6 +81,23 @@ test('a list that names one request twice is compared all the same, and neither 
 		['RECEIPT_MISSING_HERE', '440601269000000801', 't'], ['RECEIPT_TWICE', '440601269000000802', 't'],
 		['RECEIPT_MISSING_HERE', '440601269000000803', 't'], ['RECEIPT_TWICE', '440601269000000804', 't']]);
 	assert.deepEqual(await platform.sql(`select state from donations.receipt where id = '${id(800)}'`), [['REQUESTED']]);
+
+	// one that was turned back while the list was on its way, and the one that replaced it, are no two
+	const job = (text) => platform.session('yg_donations', "set yg.kind = ''", text);
+	assert.equal(await job(`select receipt_settle('${no}', ${fen}, '44060126', '9000000801', 'abc123', now())`), 'ISSUED');
+	await role(`set yg.subject = '${id(1)}'; select state from receipt_void('${id(810)}', '${id(800)}', 'x')`);
+	assert.equal(await job(`select receipt_reversal_settle('${id(810).replaceAll('-', '')}', -${fen}, '44060226', '9000000810', 'abc123', now())`), 'VOIDED');
+	await platform.session('yg_donations', `set yg.kind = 'citizen'; set yg.subject = '${donor}'`,
+		`select state from receipt_request('${id(820)}', '${gift}', 'PERSON', null, '\\x00', '${id(821)}', '\\x00', '\\x${'00'.repeat(16)}', '${'0'.repeat(64)}')`);
+	assert.equal(await job(`select receipt_settle('${id(820).replaceAll('-', '')}', ${fen}, '44060126', '9000000820', 'abc123', now())`), 'ISSUED');
+	const late = async (n, day) => {
+		await platform.sql(`insert into donations.reconciliation_run (id, day, next_try_at, attempts) values ('${id(n)}', '${day}', null, 1)`);
+		await job(`select reconciliation_finish('${id(n)}', '', '', '[]', '[]', '${JSON.stringify([row(no, code, '9000000801', Number(fen))])}')`);
+		return (await platform.sql(`select kind from donations.reconciliation_difference where first_run = '${id(n)}' order by 1`)).flat();
+	};
+	assert.deepEqual(await late(43, '2020-02-03'), []);
+	await platform.sql(`alter table donations.receipt disable trigger user; update donations.receipt set ended_at = now() - interval '1 hour' where id = '${id(800)}'; alter table donations.receipt enable trigger user`);
+	assert.deepEqual(await late(44, '2020-02-04'), ['RECEIPT_TWICE'], 'an hour later the platform should know');
 	await platform.command('start', 'donations');
 });
 
