@@ -1,7 +1,7 @@
 /* Reading the receipt platform's list of a day. What a number has to look like is the database's to say: a bad one costs no other row. */
 #include "services/donations/day_list.h"
 
-static const int64_t fen_max = 1000000000000000;
+static const int64_t fen_max = 10000000000000; /* what a gift may be; so many lines cannot overflow a sum */
 
 enum { CELLS = 10, AMOUNT = 6, STATE = 7, AT = 8, END_CELLS = 4 };
 

@@ -52,6 +52,7 @@ enum next workbook_build(struct request *r)
 	if (!w->cells.p) return request_refuse(r, "export-too-large", NULL);
 	request_set(r, "flow.kind", request_column(r, 0, "kind"));
 	request_set(r, "flow.rows", request_column(r, 0, "rows"));
+	w->err = ERR_UNAVAILABLE; /* until it was made: the pool may give up */
 	arena_init(&w->arena, 64 * 1024, WORKBOOK_ARENA_BYTES_MAX);
 	arena_on_release(request_arena(r), workbook_release, w);
 	return request_work(r, workbook_make, w);

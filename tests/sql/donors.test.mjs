@@ -120,6 +120,27 @@ test('erasure takes the words too, and nothing else does', async () => {
 	await assert.rejects(platform.sql(`update donations.donor_consent set note = 'again' where id = '${id(64)}'`), /only erasure/);
 });
 
+test('words of a merge that was undone go with either of the two', async () => {
+	for (const n of [91, 92]) await register(n);
+	await role(merge(93, 91, 92));
+	await role(`select merged_into is null from party_unmerge_from('${id(91)}', 'not Wang after all')`);
+	await role(`select erased_at is not null from party_erase('${id(92)}')`);
+	assert.deepEqual(await platform.sql(`select (select erased_at is null from donations.party where id = '${id(91)}'), (select coalesce(reason, '-') from donations.party_merge where id = '${id(93)}'),
+		(select coalesce(reason, '-') from donations.party_unmerge where merge_id = '${id(93)}')`), [['t', '-', '-']]);
+});
+
+test('who is there already is told of as the record that leads', async () => {
+	await platform.sql(`update donations.party set phone_index = '${'c'.repeat(64)}' where id = '${id(91)}'`);
+	const known = () => role(`select party_known(null, '${'c'.repeat(64)}')`);
+	assert.equal(await known(), id(91));
+	await register(94);
+	await role(merge(95, 91, 94));
+	assert.equal(await known(), id(94));
+	await role(unmerge(91));
+	assert.equal(await known(), id(91));
+	assert.equal(await role(`select party_known(null, '${'c'.repeat(64)}') is null`, COUNTY), 't');
+});
+
 test('feedback: each payment is told of once', async () => {
 	const [[fund]] = await platform.sql("select code from donations.fund where organization = '4412' and donations.fund_available(id) > 100000 limit 1");
 	const seen = async () => (await platform.sql(`select coalesce(seen, '-') from donations.use_feedback_due((select id from donations.fund where code = '${fund}'))`))[0][0];

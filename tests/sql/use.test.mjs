@@ -90,6 +90,15 @@ test('a draft is its author’s; a change takes back what others said, and what 
 	await assert.rejects(platform.sql(`update donations.disbursement set amount_fen = 1, version = 2 where id = '${id(61)}'`), /only what a draft says/);
 });
 
+test('an old draft does not carry an old rule to a new amount', async () => {
+	await draft(66, 1000);
+	await platform.sql(`alter table donations.disbursement disable trigger user; update donations.disbursement set created_at = now() - interval '2 days' where id = '${id(66)}'; alter table donations.disbursement enable trigger user;
+		insert into donations.approval_rule (from_fen, effective_from, approvals, decision) select f, (now() at time zone 'Asia/Shanghai')::date, a, false from (values (0, 1), (2000, 3)) x (f, a)`);
+	await assert.rejects(by(1, `select version from disbursement_update('${id(66)}', '{"amount_fen": 2000}', '*')`), (error) => /disbursement_rule_changed/.test(error.stderr));
+	assert.equal(await by(1, `select version from disbursement_update('${id(66)}', '{"amount_fen": 1999}', '*')`), '2');
+	await platform.sql("delete from donations.approval_rule where effective_from > '2016-01-01'");
+});
+
 test('a large sum is approved only when the last decision of what the draft says now carried it', async () => {
 	await draft(62, 10_000_000);
 	await refused(approve(62, 2), /must be named/);

@@ -268,13 +268,13 @@ language sql volatile security definer set search_path = donations, pg_temp as $
 $$;
 
 -- What the platform's list and our receipts say of a day, one row for each disagreement. `settle`: we only lack the news.
--- What a red letter of ours, a day old at most, is about to put right is none.
+-- What a red letter of ours, a day old at most, is about to put right is none. A request that the list names twice is believed in neither row.
 create function receipt_compare(p_run uuid, p_day date, p_receipts json)
 returns table (kind text, subject text, number text, provider_id text, ours_fen bigint, theirs_fen bigint, note text, organization text, settle boolean,
 	code text, series text, check_code text, at timestamptz)
 language sql volatile security definer set search_path = donations, pg_temp as $$
 	with t as materialized (
-		select l.* from receipt_lines(p_run) l
+		select l.*, count(*) over (partition by l.kind, l.request_no) = 1 as once from receipt_lines(p_run) l
 	), checks as (
 		select n::integer as line, e ->> 5 as check_code from json_array_elements(p_receipts) with ordinality x (e, n)
 	), issue as materialized ( -- theirs, with ours beside it
@@ -290,24 +290,25 @@ language sql volatile security definer set search_path = donations, pg_temp as $
 		select m.gift_id from money_entry m where m.kind = 'REFUND' and m.occurred_at >= p_day::timestamp at time zone 'Asia/Shanghai'
 			and m.occurred_at < (p_day + 1)::timestamp at time zone 'Asia/Shanghai'
 	), live as materialized ( -- what stands at the platform, of these gifts: as the list says, else as we know
-		select i.order_no, i.request_no, i.code, i.number, i.amount_fen, i.at, coalesce(i.here, '') as here, i.turning, i.ours from issue i where i.state = 'ISSUED' and i.order_no <> ''
+		select i.line, i.once, i.order_no, i.request_no, i.code, i.number, i.amount_fen, i.at, coalesce(i.here, '') as here, i.turning, i.ours from issue i
+		where i.state = 'ISSUED' and i.order_no <> '' and not (i.here = 'VOIDED' and i.ended_at >= now() - interval '10 minutes') is true -- voided while the list was on its way
 		union all
-		select r.public_code, r.request_no, r.code, r.number, r.amount_fen, r.issued_at, r.state,
+		select null, true, r.public_code, r.request_no, r.code, r.number, r.amount_fen, r.issued_at, r.state,
 		       coalesce(v.state = 'REQUESTED' and v.created_at > now() - interval '1 day', false), r.amount_fen
 		from named n join receipt r on r.gift_id = n.gift_id left join receipt_reversal v on v.receipt_id = r.id
 		where r.state in ('ISSUED', 'LATE') and not exists (select from issue i where i.request_no = r.request_no)
 	), ranked as (
 		select l.*, row_number() over w as place, first_value(l.amount_fen) over w as first_fen
 		from live l where not l.turning
-		window w as (partition by l.order_no order by l.here <> 'ISSUED', l.at, l.request_no)
+		window w as (partition by l.order_no order by l.here <> 'ISSUED', l.at, l.request_no, l.line)
 	), twice as materialized (
 		select * from ranked where place > 1
 	), sums as (
 		select order_no, sum(amount_fen)::bigint as fen from live where not turning group by 1
 	)
 	select 'RECEIPT_TWICE', 'RECEIPT', w.request_no, w.code || w.number, w.first_fen, w.amount_fen, format('here %s; gift %s', coalesce(nullif(w.here, ''), 'unknown'), w.order_no),
-	       payment_exception_organization(w.order_no), w.here in ('REQUESTED', 'FAILED', 'CLOSED') and w.ours = w.amount_fen, w.code, w.number,
-	       (select c.check_code from t join checks c using (line) where t.request_no = w.request_no and t.kind = 'ISSUE'), w.at
+	       payment_exception_organization(w.order_no), w.once and w.here in ('REQUESTED', 'FAILED', 'CLOSED') and w.ours = w.amount_fen, w.code, w.number,
+	       (select c.check_code from checks c where c.line = w.line), w.at
 	from twice w
 	union all
 	select case when i.here in ('REQUESTED', 'FAILED', 'CLOSED') and i.state = 'VOIDED' then 'RECEIPT_STATE'
@@ -315,18 +316,18 @@ language sql volatile security definer set search_path = donations, pg_temp as $
 	            when i.here in ('REQUESTED', 'FAILED', 'CLOSED') then 'RECEIPT_MISSING_HERE' else 'RECEIPT_STATE' end,
 	       'RECEIPT', i.request_no, i.code || i.number, i.ours, i.amount_fen, format('here %s, there %s%s', coalesce(i.here, 'unknown'), i.state,
 	           case when i.here in ('ISSUED', 'LATE', 'VOIDED') and i.other_number then ' under another number' else '' end),
-	       coalesce(i.organization, payment_exception_organization(i.order_no)), coalesce(i.here in ('REQUESTED', 'FAILED', 'CLOSED') and i.ours = i.amount_fen and i.state = 'ISSUED', false),
+	       coalesce(i.organization, payment_exception_organization(i.order_no)), coalesce(i.once and i.here in ('REQUESTED', 'FAILED', 'CLOSED') and i.ours = i.amount_fen and i.state = 'ISSUED', false),
 	       i.code, i.number, c.check_code, i.at
 	from issue i join checks c using (line)
 	where (i.here is null or i.here in ('REQUESTED', 'FAILED', 'CLOSED') or i.ours <> i.amount_fen or i.other_number
 		or (i.state = 'VOIDED' and i.here <> 'VOIDED' and not i.turning)
 		or (i.state = 'ISSUED' and i.here = 'VOIDED' and i.ended_at < now() - interval '10 minutes'))
-	  and not exists (select from twice w where w.request_no = i.request_no)
+	  and not exists (select from twice w where w.line = i.line)
 	union all
 	select case when v.id is null then 'RECEIPT_MISSING_HERE' when -r.amount_fen <> t.amount_fen then 'RECEIPT_AMOUNT'
 	            when v.state <> 'VOIDED' then 'RECEIPT_MISSING_HERE' else 'RECEIPT_STATE' end,
 	       'RED_LETTER', t.request_no, t.code || t.number, -r.amount_fen, t.amount_fen, format('here %s, there issued', coalesce(v.state, 'unknown')),
-	       coalesce(r.organization, payment_exception_organization(t.order_no)), v.state <> 'VOIDED' and -r.amount_fen = t.amount_fen, t.code, t.number, c.check_code, t.at
+	       coalesce(r.organization, payment_exception_organization(t.order_no)), t.once and v.state <> 'VOIDED' and -r.amount_fen = t.amount_fen, t.code, t.number, c.check_code, t.at
 	from t join checks c using (line) left join receipt_reversal v on v.request_no = t.request_no left join receipt r on r.id = v.receipt_id
 	where t.kind = 'REVERSAL' and not (v.id is not null and v.state = 'VOIDED' and -r.amount_fen = t.amount_fen and v.code = t.code and v.number = t.number)
 	union all

@@ -126,6 +126,8 @@ declare
 begin
 	if c.proposed_by = current_subject() then
 		perform refuse('correction_own', 'who proposed it does not book it');
+	elsif exists (select from gift where id = p_entry) or exists (select from refund where id = p_entry) then
+		perform refuse('correction_conflict', 'the id is a gift''s or a refund''s, whose own entry will have it');
 	end if;
 	v_at := case when c.occurred_at >= coalesce((select max(ends_at) from period), '-infinity') then c.occurred_at else now() end;
 	if ledger_post(p_entry, case c.kind when 'REVERSAL' then 'correction' else 'staff.posted' end, v_at, case c.kind

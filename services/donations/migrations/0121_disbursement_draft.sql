@@ -56,6 +56,9 @@ begin
 	n.related_party := coalesce(n.related_party, false);
 	if n is not distinct from d then
 		return d;
+	elsif (select (r.approvals, r.decision) from approval_rule_for(n.amount_fen, (d.created_at at time zone 'Asia/Shanghai')::date) r)
+		is distinct from (select (r.approvals, r.decision) from approval_rule_for(n.amount_fen, business_day()) r) then
+		perform refuse('disbursement_rule_changed', 'an old draft does not carry an old rule to what is new in it'); -- the rule is that of the day it was drafted
 	end if;
 	insert into disbursement_approval_void (disbursement_id, version, approved_by, approved_at)
 	select a.disbursement_id, d.version, a.approved_by, a.approved_at from disbursement_approval a where a.disbursement_id = p_id;

@@ -46,7 +46,7 @@ begin
 	end if;
 	perform pg_advisory_xact_lock(hashtext('donations.party'));
 	select id into v_id from party where phone_index = p_phone_index and organization = v_unit order by (merged_into is null) desc, created_at, id limit 1;
-	return v_id;
+	return coalesce((select f.f from party_family_seen(v_id) f join party p on p.id = f.f and p.merged_into is null), v_id);
 end $$;
 
 -- ── changes ──
@@ -78,9 +78,10 @@ declare
 	o jsonb := to_jsonb(old);
 	n jsonb := to_jsonb(new);
 	v_text text := case tg_table_name when 'donor_consent' then 'note' else 'reason' end;
-	v_party uuid := case tg_table_name when 'party_unmerge' then (select party_id from party_merge where id = (o ->> 'merge_id')::uuid) else (o ->> 'party_id')::uuid end;
+	v_parties uuid[] := case tg_table_name when 'donor_consent' then array[(o ->> 'party_id')::uuid]
+		else (select array[m.party_id, m.into_id] from party_merge m where m.id = coalesce(o ->> 'merge_id', o ->> 'id')::uuid) end;
 begin
-	if tg_op = 'UPDATE' and n ->> v_text is null and n - v_text = o - v_text and exists (select from party where id = v_party and erased_at is not null) then
+	if tg_op = 'UPDATE' and n ->> v_text is null and n - v_text = o - v_text and exists (select from party where id = any(v_parties) and erased_at is not null) then
 		return new;
 	end if;
 	perform refuse('append_only', format('%s is append-only; only erasure takes its words', tg_table_name));
@@ -97,15 +98,16 @@ create function party_words_gone() returns trigger
 language plpgsql security definer set search_path = donations, pg_temp as $$
 begin
 	update donor_consent set note = null where party_id = new.id and note is not null;
-	update party_unmerge u set reason = null from party_merge m where m.id = u.merge_id and m.party_id = new.id and u.reason is not null;
-	update party_merge set reason = null where party_id = new.id and reason is not null;
+	-- words about two are about either
+	update party_unmerge u set reason = null from party_merge m where m.id = u.merge_id and new.id in (m.party_id, m.into_id) and u.reason is not null;
+	update party_merge set reason = null where new.id in (party_id, into_id) and reason is not null;
 	return null;
 end $$;
 create trigger party_words_gone after update on party for each row when (old.erased_at is null and new.erased_at is not null) execute function party_words_gone();
 -- Records that were erased before.
 update donor_consent c set note = null from party p where p.id = c.party_id and p.erased_at is not null and c.note is not null;
-update party_unmerge u set reason = null from party_merge m join party p on p.id = m.party_id where m.id = u.merge_id and p.erased_at is not null and u.reason is not null;
-update party_merge m set reason = null from party p where p.id = m.party_id and p.erased_at is not null and m.reason is not null;
+update party_unmerge u set reason = null from party_merge m join party p on p.id in (m.party_id, m.into_id) where m.id = u.merge_id and p.erased_at is not null and u.reason is not null;
+update party_merge m set reason = null from party p where p.id in (m.party_id, m.into_id) and p.erased_at is not null and m.reason is not null;
 
 -- ── feedback ──
 -- Which payments of the fund its donors were not told of yet: a digest of their numbers, so that a feedback names them and no other that came

@@ -65,12 +65,27 @@ static void what_is_no_list_is_garbage(void **state)
 	    BILL_GARBAGE);
 }
 
+/* Sums are the reader's own: no amount may be so large that a list of them overflows. */
+static void what_no_gift_can_be_is_garbage(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text("DAY,2026-11-26\n" ISSUE("10000000000000")
+				       RED("-10000000000000") "END,2,10000000000000,-10000000000000\n",
+			     NULL),
+	    BILL_OK);
+	assert_int_equal(
+	    read_text("DAY,2026-11-26\n" ISSUE("10000000000001") "END,1,10000000000001,0\n", NULL), BILL_GARBAGE);
+	assert_int_equal(
+	    read_text("DAY,2026-11-26\n" RED("-10000000000001") "END,1,0,-10000000000001\n", NULL), BILL_GARBAGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_a_list),
 		cmocka_unit_test(what_ends_too_early_is_truncated),
 		cmocka_unit_test(what_is_no_list_is_garbage),
+		cmocka_unit_test(what_no_gift_can_be_is_garbage),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
