@@ -1,6 +1,6 @@
 -- The relay works under the service's own role, and nobody can check what it says has gone out. So what it says is held to what can be true,
--- and nothing is lost by a lie: a row is deleted only after the seven days for which it can be sent again, and a leaf only when its consumers
--- have told of it (outbox_prune asks for the same).
+-- and a lie takes time: a row is deleted only after the seven days for which it can be sent again, and a leaf only when it was said that its
+-- consumers have it (outbox_prune asks for the same).
 
 create function outbox_position_fixed() returns trigger
 language plpgsql as $$

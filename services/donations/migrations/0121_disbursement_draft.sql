@@ -70,10 +70,11 @@ begin
 end $$;
 
 -- Whoever says which version he has read approves that one or nothing (null).
+-- Of a draft that was changed the version that was read has to be said; one that was not has only one.
 create function disbursement_approve_read(p_id uuid, p_by uuid, p_version text) returns disbursement
 language plpgsql security definer set search_path = donations, pg_temp as $$
 begin
-	if p_version is not null and p_version not in ((disbursement_take(p_id, 'DRAFT')).version::text, '*') then
+	if coalesce(p_version, '1') not in ((disbursement_take(p_id, 'DRAFT')).version::text, '*') then
 		return null;
 	end if;
 	return disbursement_approve(p_id, p_by);
@@ -182,7 +183,7 @@ begin
 	elsif p_met_on > business_day() then
 		perform refuse('decision_met_on', 'the meeting has not been yet');
 	end if;
-	r := decision_rule_for(d.organization, p_met_on);
+	r := decision_rule_for(d.organization, business_day()); -- today's: the day of the meeting is what the minutes say
 	if r.members is null then
 		perform refuse('decision_met_on', 'no rule was in force then');
 	end if;
