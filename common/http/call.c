@@ -228,11 +228,15 @@ static int64_t due_ms(const struct upstream_call *call)
 
 void calls_check_deadlines(struct upstream *u, int64_t now_ms)
 {
+	struct list looked_at;
 	if (now_ms < u->next_deadline_ms) return;
-	for (struct list *i = u->live.next, *next; i != &u->live; i = next) {
-		next = i->next;
+	list_init(&looked_at);
+	/* The end of one may take another with it, the next one too (hedge_cancel). */
+	for (struct list *i; (i = list_shift(&u->live));) {
+		list_push(&looked_at, i);
 		expire(CONTAINER_OF(i, struct upstream_call, live), now_ms);
 	}
+	for (struct list *i; (i = list_shift(&looked_at));) list_push(&u->live, i);
 	u->next_deadline_ms = INT64_MAX;
 	for (struct list *i = u->live.next; i != &u->live; i = i->next) {
 		int64_t due = due_ms(CONTAINER_OF(i, struct upstream_call, live));

@@ -77,7 +77,8 @@ static void second_is_over(struct upstream_call *first, struct upstream_call *se
 {
 	bool waited = first->state == CALL_RESTING;
 	part(first, second);
-	if (status == ERR_NONE) {
+	/* That the other address cannot is no answer while this one still may. */
+	if (status == ERR_NONE && (waited || second->reply.status < 500)) {
 		first->upstream->stats.hedges_won++;
 		take_back(first);
 		call_swap_reply(first, second);

@@ -123,7 +123,8 @@ static enum err apply(const struct migrator *m, const struct migration *f, const
 {
 	struct str done;
 	const char *values[] = { f->name.p, digest.p };
-	struct str begin = arena_printf(m->a, "begin; set local search_path to %s, public", m->schema);
+	/* pg_temp is named, and last, or tables of a session's own would come first in functions that are made "from current". */
+	struct str begin = arena_printf(m->a, "begin; set local search_path to %s, public, pg_temp", m->schema);
 	struct str record = arena_printf(m->a, "insert into %s.migration (name, sha256) values ($1, $2)", m->schema);
 	if (!begin.p || !record.p) return ERR_CONFIG;
 	bool ends = ends_transaction(str_of(sql));

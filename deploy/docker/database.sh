@@ -12,4 +12,7 @@ for service in identity donations transparency; do
 		select format('create schema %s authorization yg_%s_owner', :'service', :'service') \gexec
 	SQL
 done
-psql -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c 'revoke all on schema public from public'
+psql -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c 'revoke all on schema public from public' -c "revoke temporary on database $POSTGRES_DB from public"
+for service in identity donations transparency; do
+	psql -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c "grant temporary on database $POSTGRES_DB to yg_${service}_owner"
+done

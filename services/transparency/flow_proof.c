@@ -135,6 +135,7 @@ enum next proof_tiles(struct request *r)
 	enum err e = state->asked ? take_edge(r, state) : ERR_NONE;
 	state->asked = false;
 	const struct edge *edge = e == ERR_NONE ? table_edge(&t->table, state->mark) : NULL;
+	state->refused = e != ERR_NONE;
 	if (!edge) return NEXT_STEP; /* proof_answer sees that it is not there */
 	buf_init(&missing, WANTED_BYTES_MAX);
 	BUF_LIT(&missing, "[");
@@ -210,11 +211,12 @@ static enum next answer(struct request *r, const struct proof_state *state, cons
 	return request_answer(r, 0);
 }
 
-/* Once more from the database, unless this was once more already. */
-static enum next again(struct request *r, struct proof_state *state)
+/* Once more from the database, unless this was once more already. What is wrong is forgotten; what only had to go for others is not, nor
+ * is theirs. */
+static enum next again(struct request *r, struct proof_state *state, bool wrong)
 {
 	struct transparency *t = request_context(r);
-	table_forget(&t->table);
+	if (wrong) table_forget(&t->table);
 	for (unsigned i = 0; i < state->count; i++) state->receipts[i].proved = false;
 	if (!state->again) {
 		state->again = true;
@@ -233,7 +235,7 @@ enum next proof_answer(struct request *r)
 	bool all = false;
 	if (state->asked && !take_tiles(r, &work)) return request_fail(r, ERR_MEMORY, NULL);
 	const struct edge *edge = table_edge(&t->table, state->mark);
-	if (!edge || prove(&work, edge, state, &all) != ERR_NONE || !all || !verified(state, edge))
-		return again(r, state);
+	if (!edge || prove(&work, edge, state, &all) != ERR_NONE || !all) return again(r, state, state->refused);
+	if (!verified(state, edge)) return again(r, state, true);
 	return answer(r, state, edge);
 }

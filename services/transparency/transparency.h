@@ -42,7 +42,7 @@ const struct merkle_hash *table_node(struct table *t, unsigned level, uint64_t i
 bool table_put(struct table *t, unsigned level, uint64_t tile, struct str hex);
 /* NULL when it is not here. Valid until the next one is put. */
 const struct edge *table_edge(const struct table *t, struct str mark);
-/* Keeps a checkpoint whose partial tiles have been put. Fails: ERR_NOT_FOUND when one has not, ERR_CRYPTO when the note is not signed by the log or of another tree, ERR_MEMORY. */
+/* Keeps a checkpoint whose partial tiles have been put; one that is here stays as it is. Fails: ERR_NOT_FOUND when one has not, ERR_CRYPTO when the note is not signed by the log or of another tree, ERR_MEMORY. */
 MUST_USE enum err table_put_edge(struct table *t, struct arena *a, struct str mark, uint64_t size, struct str note);
 
 /* What the flows of this service share: service_context(). */
@@ -110,6 +110,7 @@ struct proof_state {
 	int64_t size;
 	struct str mark; /* of the checkpoint that they are proved in */
 	bool asked; /* the last step waited for the database */
+	bool refused; /* what came as the checkpoint was none */
 	bool again;
 };
 enum next proof_leaves(struct request *r);

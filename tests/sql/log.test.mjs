@@ -95,6 +95,22 @@ test('no session can store a root, a node or a note that is not the tree\'s', as
 	await refusedFor(owner("insert into log_node (level, index, hash) values (0, 0, 'x');"), /leaves a gap/);
 });
 
+test('tables of a session\'s own stand before nothing, should it be able to make them', async () => {
+	const [[database]] = await platform.sql('select current_database()');
+	await platform.sql(`grant temporary on database ${database} to yg_transparency`);
+	const shadows = ['log_state', 'log_leaf', 'log_checkpoint', 'log_pending'].map((table) =>
+		`create temporary table ${table} (like transparency.${table} including defaults); grant all on pg_temp.${table} to yg_transparency_owner;`).join('\n');
+	const stdout = await platform.session('yg_transparency', `${shadows} insert into pg_temp.log_state (size) values (7); select log_append(7, '[]', '[]', 'x', 'x')`);
+	await platform.sql(`revoke temporary on database ${database} from yg_transparency`);
+	assert.match(stdout, /^f$/m);
+	// A database of before, in which functions were made without.
+	await platform.session('yg_transparency_owner', 'alter function log_append set search_path = transparency, public',
+		fs.readFileSync(path.join(ROOT, 'common/service/migrations/0007_temporary_last.sql'), 'utf8'));
+	for (const schema of ['identity', 'donations', 'transparency'])
+		assert.deepEqual(await platform.sql(`select p.oid::regprocedure from pg_proc p, unnest(proconfig) c where pronamespace = '${schema}'::regnamespace
+			and c like 'search\\_path=%' and c not like '%pg\\_temp' order by 1`), []);
+});
+
 test('a gap in a stream is noticed and nothing behind it is taken', async () => {
 	const take = (entries) => platform.session('yg_transparency', `select reached, gap, taken from inbox_take('imagined', '${JSON.stringify(entries)}')`);
 	const entry = (position, previous = position - 1) => ({ position: String(position), previous: String(previous), id: randomUUID(), type: 'a.b', subject: 's', payload: '{}', occurred_at: '2026-11-26 08:00:00+08' });

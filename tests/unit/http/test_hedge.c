@@ -1,4 +1,6 @@
 /* Reads asked at two addresses: whichever way they end, each is answered once, by one of them, and with its own answer. */
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/http/client.h"
@@ -29,6 +31,8 @@ struct later {
 	bool close;
 };
 
+static bool refuses[SERVERS];
+
 static void respond(struct http_exchange *x, bool close)
 {
 	http_respond(x, &(struct http_response){ .status = 200, .body = x->path, .close = close });
@@ -47,6 +51,10 @@ static void on_request(void *arg, struct http_exchange *x)
 	unsigned *mine = arg;
 	unsigned what = str_eq(x->query, STR("quick")) ? 0 : str_eq(x->query, STR("mixed")) ? dice(10) : 9;
 	++*mine;
+	if (refuses[mine - seen]) {
+		http_respond(x, &(struct http_response){ .status = 503, .body = x->path });
+		return;
+	}
 	if (what < 4) {
 		respond(x, false);
 		return;
@@ -70,6 +78,7 @@ struct caller {
 	struct upstream_call *call;
 	bool done;
 	bool cancelled;
+	int status;
 };
 
 static void on_done(void *arg, enum err status, const struct http_reply *reply)
@@ -82,6 +91,7 @@ static void on_done(void *arg, enum err status, const struct http_reply *reply)
 		failed++;
 	else
 		assert_true(str_eq(reply->body, str_of(c->path)));
+	c->status = status ? 0 : reply->status;
 }
 
 static void ask(struct caller *c, unsigned number, const char *query, int64_t timeout_ms)
@@ -211,6 +221,30 @@ static void test_whatever_happens(void **state)
 	stop();
 }
 
+/* It is asked at the one while the other, slow, has the question: a 503 there is not the answer. */
+static void test_a_refusal_elsewhere_does_not_count(void **state)
+{
+	struct caller some[100], slow = { .done = false };
+	(void)state;
+	start();
+	memset(some, 0, sizeof some);
+	for (unsigned i = 0; i < 100; i++) ask(&some[i], i, "quick", 5000);
+	run_for(100);
+	unsigned before = seen[0];
+	ask(&slow, 1000, "slow", 5000);
+	run_for(10);
+	refuses[seen[0] > before ? 1 : 0] = true;
+	run_for(200);
+	assert_int_equal(upstream_stats(upstream).hedged, 1);
+	assert_false(slow.done);
+	run_for(1600);
+	assert_true(slow.done);
+	assert_int_equal(slow.status, 200);
+	assert_int_equal(upstream_stats(upstream).hedges_won, 0);
+	memset(refuses, 0, sizeof refuses);
+	stop();
+}
+
 static void test_free_with_two_out(void **state)
 {
 	struct caller some[100], slow[10];
@@ -228,6 +262,71 @@ static void test_free_with_two_out(void **state)
 	assert_int_equal(failed, 10);
 }
 
+/* Takes connections and bytes, and reads nothing. */
+static int deaf(unsigned i)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	snprintf(a.sun_path, sizeof a.sun_path, "%s", addresses[i] + strlen("unix:"));
+	unlink(a.sun_path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	return fd;
+}
+
+static void post(struct caller *c, struct str body)
+{
+	char head[128];
+	int n = snprintf(head, sizeof head, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", body.n);
+	assert_int_equal(upstream_send(upstream, str_span(head, (size_t)n), body, false, false,
+			     loop_now_ms(loop) + 60000, on_done, c, &c->call),
+	    ERR_NONE);
+}
+
+/* The second question cannot even leave; then the time of both is over. */
+static void test_the_other_address_takes_nothing(void **state)
+{
+	static struct str list[SERVERS];
+	struct caller posts[2] = { 0 }, slow = { .done = false };
+	char *body = calloc(1, STREAM_PENDING_MAX);
+	(void)state;
+	assert_non_null(body);
+	loop = loop_new();
+	answered = failed = 0;
+	base = (struct latency_base){ .best_us = 1000, .p95_us = 1000, .answers = LATENCY_ANSWERS_ENOUGH };
+	for (unsigned i = 0; i < SERVERS; i++) list[i] = str_of(addresses[i]);
+	unlink(addresses[0] + strlen("unix:"));
+	int fds[SERVERS] = { -1, deaf(1) };
+	struct upstream_config config = { .name = STR("deaf"),
+		.addresses = list,
+		.address_count = SERVERS,
+		.connections = 1,
+		.reply_bytes_max = 1024,
+		.any_order = true };
+	upstream = upstream_new(loop, &config);
+	while (!upstream_usable(upstream)) run_for(10);
+	post(&posts[0], str_span(body, STREAM_PENDING_MAX - 1024));
+	run_for(50);
+	post(&posts[1], str_span(body, STREAM_PENDING_MAX / 2));
+	run_for(50);
+	fds[0] = deaf(0);
+	while (upstream_stats(upstream).connections < 2) run_for(10);
+	alarm(20); /* it was an endless loop */
+	ask(&slow, 1, "slow", 300);
+	run_for(600);
+	alarm(0);
+	assert_int_equal(upstream_stats(upstream).hedged, 1);
+	assert_true(slow.done);
+	assert_int_equal(failed, 1);
+	upstream_free(upstream);
+	loop_free(loop);
+	for (unsigned i = 0; i < SERVERS; i++) {
+		close(fds[i]);
+		unlink(addresses[i] + strlen("unix:"));
+	}
+	free(body);
+}
+
 int main(void)
 {
 	for (unsigned i = 0; i < SERVERS; i++)
@@ -236,7 +335,9 @@ int main(void)
 		cmocka_unit_test(test_the_first_answer_counts),
 		cmocka_unit_test(test_the_deadline_is_that_of_both),
 		cmocka_unit_test(test_whatever_happens),
+		cmocka_unit_test(test_a_refusal_elsewhere_does_not_count),
 		cmocka_unit_test(test_free_with_two_out),
+		cmocka_unit_test(test_the_other_address_takes_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -173,6 +173,22 @@ static void a_restored_tree_is_read_anew(void **state)
 	grow_from(3000, 0);
 }
 
+/* All that ask for the newest checkpoint at once get it at once: those that ask for an older one still find theirs. */
+static void a_checkpoint_stands_once(void **state)
+{
+	(void)state;
+	table_init(&table, &key, 1 << 20);
+	assert_int_equal(put_edge(300, &key), ERR_NONE);
+	for (unsigned i = 0; i < 2 * TABLE_EDGES; i++) assert_int_equal(put_edge(301, &key), ERR_NONE);
+	assert_non_null(table_edge(&table, mark_of(300)));
+	for (unsigned i = 1; i < TABLE_EDGES - 1; i++) assert_int_equal(put_edge(301 + i, &key), ERR_NONE);
+	assert_non_null(table_edge(&table, mark_of(300)));
+	assert_int_equal(put_edge(400, &key), ERR_NONE);
+	assert_null(table_edge(&table, mark_of(300)));
+	assert_non_null(table_edge(&table, mark_of(301)));
+	table_free(&table);
+}
+
 static void takes_no_checkpoint_but_the_logs(void **state)
 {
 	(void)state;
@@ -196,6 +212,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(grows_over_tile_borders),
 		cmocka_unit_test(stays_within_its_bytes), cmocka_unit_test(a_restored_tree_is_read_anew),
-		cmocka_unit_test(takes_no_checkpoint_but_the_logs) };
+		cmocka_unit_test(a_checkpoint_stands_once), cmocka_unit_test(takes_no_checkpoint_but_the_logs) };
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
