@@ -74,6 +74,7 @@ language plpgsql security definer set search_path = donations, pg_temp as $$
 declare
 	i fund_income := fund_income_take(p_id);
 	f fund;
+	v_at timestamptz := greatest(i.received_at, (select max(ends_at) from period)); -- of a month that is closed: the first moment that is open
 begin
 	if i.proposed_by = p_by then
 		perform refuse('fund_income_own', 'who recorded it does not book it');
@@ -82,14 +83,14 @@ begin
 	if f.state <> 'OPEN' then
 		perform refuse('fund_income_fund', 'the fund is not open');
 	end if;
-	if ledger_post(p_id, 'fund.received', i.received_at, json_build_array(json_build_object('account', 'bank:transfer', 'fen', i.amount_fen),
+	if ledger_post(p_id, 'fund.received', v_at, json_build_array(json_build_object('account', 'bank:transfer', 'fen', i.amount_fen),
 		json_build_object('account', 'fund:' || f.code, 'fen', -i.amount_fen)), f.source, null) <> 'created' then
 		perform refuse('fund_income_fixed', 'its entry is there already');
 	end if;
 	update fund_income set state = 'BOOKED', decided_by = p_by, decided_at = now() where id = p_id returning * into i;
 	insert into entry_leaf (entry_id, event_id)
-	select p_id, outbox_leaf('fund.received', p_id::text, json_build_object('fund_id', f.id, 'income_id', p_id), 'fund.received', f.code, i.received_at,
-		json_build_object('source', f.source, 'amount_fen', i.amount_fen, 'payer', i.payer, 'document_sha256', i.document_sha256),
+	select p_id, outbox_leaf('fund.received', p_id::text, json_build_object('fund_id', f.id, 'income_id', p_id), 'fund.received', f.code, v_at,
+		json_build_object('source', f.source, 'amount_fen', i.amount_fen, 'payer', i.payer, 'document_sha256', i.document_sha256, 'received_at', rfc3339(i.received_at)),
 		null, (select json_agg(json_build_object('account', account, 'fen', fen) order by seq) from posting where entry_id = p_id));
 	return i;
 end $$;

@@ -6,6 +6,6 @@ select ord, g.public_code, g.campaign_id as "campaign.id", g.campaign_title as "
        coalesce(g.shown_name, '爱心人士') as donor_name, g.message, g.channel, g.paid_at,
        case when g.refunded_fen = 0 then 'PAID' when g.refunded_fen < g.amount_fen then 'PARTIALLY_REFUNDED' else 'REFUNDED' end as state,
        nullif(g.spent_fen, 0) as spent_fen, nullif(g.allocated_fen, 0) as allocated_fen, case when g.spent_fen > 0 then gift_uses(g.public_code) end as uses,
-       case when g.spent_fen + g.allocated_fen > 0 then gift_moves(g.public_code) end as moves
+       case when g.moved then gift_moves(g.public_code) end as moves
 from input
 join gift_public g on g.public_code = :path.public_code::text
