@@ -35,6 +35,16 @@ begin
 end $$;
 create trigger fund_income_before_update before update on fund_income for each row execute function fund_income_before_update();
 
+-- A line of the bank statement is one gift or one income. (That an income has it is asked by whoever books a transfer.)
+create function bank_line_gift(p_reference text) returns boolean
+language sql stable security definer set search_path = donations, pg_temp as $$
+	select exists (select from pay_order where transaction_id = 'bank:' || p_reference)
+$$;
+create function bank_line_income(p_reference text) returns boolean
+language sql stable security definer set search_path = donations, pg_temp as $$
+	select exists (select from fund_income where bank_reference = p_reference and state <> 'REFUSED')
+$$;
+
 create function fund_income_propose(p_id uuid, p_fund text, p_amount_fen bigint, p_payer text, p_bank_reference text, p_document text, p_received_at timestamptz, p_by uuid)
 returns fund_income
 language plpgsql security definer set search_path = donations, pg_temp as $$
@@ -49,6 +59,8 @@ begin
 		perform refuse('fund_income_source', 'donations come as gifts');
 	elsif p_received_at > now() + interval '5 minutes' or p_received_at < now() - interval '400 days' then
 		perform refuse('fund_income_received_at', 'not yet received, or long ago');
+	elsif bank_line_gift(p_bank_reference) then
+		perform refuse('fund_income_bank_taken', 'it was booked as a gift');
 	end if;
 	insert into fund_income (id, fund_id, organization, amount_fen, payer, bank_reference, document_sha256, received_at, proposed_by)
 	values (p_id, f.id, f.organization, p_amount_fen, p_payer, p_bank_reference, p_document, p_received_at, p_by) returning * into i;
@@ -82,6 +94,8 @@ begin
 	select * into f from fund where id = i.fund_id;
 	if f.state <> 'OPEN' then
 		perform refuse('fund_income_fund', 'the fund is not open');
+	elsif bank_line_gift(i.bank_reference) then
+		perform refuse('fund_income_bank_taken', 'it was booked as a gift');
 	end if;
 	if ledger_post(p_id, 'fund.received', v_at, json_build_array(json_build_object('account', 'bank:transfer', 'fen', i.amount_fen),
 		json_build_object('account', 'fund:' || f.code, 'fen', -i.amount_fen)), f.source, null) <> 'created' then
@@ -107,5 +121,5 @@ end $$;
 alter table fund_income enable row level security;
 create policy fund_income_staff on fund_income for select using (current_kind() = 'staff' and in_my_organization(organization));
 grant select on fund_income to yg_donations;
-revoke execute on function fund_income_before_update, fund_income_propose, fund_income_take, fund_income_approve, fund_income_refuse from public;
-grant execute on function fund_income_propose, fund_income_approve, fund_income_refuse to yg_donations;
+revoke execute on function bank_line_gift, bank_line_income, fund_income_before_update, fund_income_propose, fund_income_take, fund_income_approve, fund_income_refuse from public;
+grant execute on function bank_line_income, fund_income_propose, fund_income_approve, fund_income_refuse to yg_donations;
