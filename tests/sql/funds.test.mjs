@@ -293,6 +293,20 @@ test('a fund whose term has not begun says that it takes no gifts', async () => 
 	assert.deepEqual(items.filter((one) => ['later', 'aid', 'short'].includes(one.code)).map((one) => [one.code, one.takes_gifts]), [['aid', true], ['later', false], ['short', false]]);
 });
 
+test('the entry of a gift that is not paid yet is nobody else\'s', async () => {
+	const waiting = id(38);
+	await owner(`with g as (insert into gift (id, public_code, campaign_id, donor, amount_fen, channel) values ('${waiting}', 'FNDW000000000000', '${id(10)}', '${id(1)}', 500, 'WECHAT_JSAPI'))
+		insert into pay_order (out_trade_no, gift_id, campaign_id, amount_fen, channel, expires_at, next_check_at) values ('FNDW000000000000', '${waiting}', '${id(10)}', 500, 'WECHAT_JSAPI', now() + interval '1 hour', now() + interval '1 hour')`);
+	await role(`select fund_income_propose('${waiting}', 'free-lottery', 5, '民政局', 'B4', repeat('a', 64), now(), '${id(1)}')`);
+	await refused(`select fund_income_approve('${waiting}', '${id(2)}')`, /gift's or a refund's/);
+	assert.equal(await draft(380, 'dest', 1), 'DRAFT');
+	assert.equal(await role(approve(380)), 'APPROVED');
+	assert.equal(await pay(380), 'PAID');
+	await refused(`select disbursement_reverse('${id(380)}', '${waiting}', '${id(2)}', 'r')`, /gift's or a refund's/);
+	assert.equal(await role("select payment_settle('FNDW000000000000', 'txFNDW', 500, now())"), 'SETTLED');
+	await agrees();
+});
+
 test('the tables themselves are closed', async () => {
 	for (const table of ['fund_instalment', 'fund_earmark', 'fund_income', 'fund_move', 'fund_move_line', 'gift_share', 'gift_allocation', 'entry_link']) {
 		await refused(`delete from ${table}`, /permission denied/);

@@ -37,6 +37,18 @@ begin
 	return null;
 end $$;
 
+-- Ids are made by who asks: one of a gift that waits for its payment, taken for another entry, would leave that payment without one.
+create function entry_id_own() returns trigger
+language plpgsql security definer set search_path = donations, pg_temp as $$
+begin
+	if exists (select from gift where id = new.id) or exists (select from refund where id = new.id) then
+		perform refuse('entry_kind_reserved', 'the id is a gift''s or a refund''s');
+	end if;
+	return new;
+end $$;
+create trigger entry_id_own before insert on entry
+	for each row when (new.kind not in ('gift.received', 'gift.refunded')) execute function entry_id_own();
+
 -- ── gifts in other funds than the one they were given to ──
 -- A gift's money that was moved is `allocated_fen` until it is spent; where it is stands in gift_share.
 alter table gift_public add column allocated_fen bigint not null default 0, add column moved boolean not null default false; -- moved: ever, also when it came back
@@ -518,7 +530,7 @@ create policy fund_move_public on fund_move for select using (state = 'BOOKED');
 alter table fund_move_line enable row level security;
 create policy fund_move_line_seen on fund_move_line for select using (exists (select from fund_move m where m.id = move_id));
 grant select on fund_move, fund_move_line, gift_allocation, gift_share to yg_donations;
-revoke execute on function ledger_post_all, gift_share_balanced, gift_share_add, disbursement_earmark_fixed, fund_draw, disbursement_create, fund_earmarked_elsewhere,
+revoke execute on function entry_id_own, ledger_post_all, gift_share_balanced, gift_share_add, disbursement_earmark_fixed, fund_draw, disbursement_create, fund_earmarked_elsewhere,
 	fund_earmarks_kept, disbursement_earmark_guard, campaign_surplus, fund_move_before_update, campaign_beyond_goal, fund_move_propose, fund_move_take, fund_move_approve,
 	fund_move_refuse, fund_move_lines, fund_move_tags, gift_moves from public;
 grant execute on function disbursement_create, disbursement_earmark_fixed, fund_move_propose, fund_move_approve, fund_move_refuse, fund_move_lines,
