@@ -70,6 +70,8 @@ test('its giving target is no campaign that staff can change, show or report', a
 
 test('unrestricted: one of each unit and source; a named fund is whole; money of others takes no gifts', async () => {
 	await fund(12, 'free-lottery', { kind: 'UNRESTRICTED', source: 'LOTTERY', org: '4412/441204' });
+	await fund(41, 'fiscal', { source: 'FISCAL' });
+	await refused(move(410, 'free-lottery', [['fiscal', 1]]), /classes of sources/);
 	await refused(propose(13, 'free-lottery-2', { kind: 'UNRESTRICTED', source: 'LOTTERY', org: '4412/441204' }), /fund_unrestricted_once/);
 	await refused(propose(13, 'named', { kind: 'NAMED' }), /fund_named_terms/);
 	await refused(`select page_permit('${id(10)}', true, '${id(1)}')`, /no personal pages/);
@@ -243,6 +245,14 @@ test('a gift that was moved there and back says so', async () => {
 	assert.equal(json.allocated_fen, undefined);
 	assert.deepEqual(json.moves.map((one) => [one.from, one.to, one.amount_fen]), [['free-5', 'free-6', 500], ['free-6', 'free-5', 500]]);
 	await agrees();
+});
+
+test('transfers are public by when they were booked, not by when they were proposed', async () => {
+	for (const n of [320, 321]) await role(move(n, 'free-5', [['free-6', n - 300]]));
+	for (const n of [321, 320]) assert.equal(await role(book(n)), 'BOOKED');
+	const first = (await platform.client.get('/v1/public/fund-moves?limit=1')).json;
+	const next = (await platform.client.get(`/v1/public/fund-moves?limit=1&cursor=${encodeURIComponent(first.next_cursor)}`)).json;
+	assert.deepEqual([first, next].map((page) => page.items[0].amount_fen), [20, 21]);
 });
 
 test('who decides is somebody', async () => {

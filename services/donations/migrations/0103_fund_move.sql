@@ -308,6 +308,7 @@ create table fund_move (
 		when 'REFUSED' then decided_by is not null and decided_at is not null and reason is not null else false end)
 );
 create index fund_move_newest on fund_move (id desc);
+create index fund_move_booked on fund_move (decided_at desc, id desc) where state = 'BOOKED';
 create index fund_move_by_fund on fund_move (from_fund);
 create trigger fund_move_kept before delete on fund_move for each row execute function append_only();
 create function fund_move_before_update() returns trigger
