@@ -273,7 +273,7 @@ static bool send_refresh(struct refresh *f, struct request *r)
 	f->cached.stamp = tags_now(g->cache->tags);
 	f->cached.asked_ms = loop_now_ms(g->loop);
 	enum err e = buf_ok(&head)
-			 ? upstream_send_as(to->upstream, (struct call_kind){ CALL_LOW, NULL }, buf_view(&head),
+			 ? upstream_send_as(to->upstream, (struct call_kind){ CALL_LOW, NULL, false }, buf_view(&head),
 			       STR_NONE, false, true, f->cached.asked_ms + to->timeout_ms, refreshed, f, &call)
 			 : ERR_HEADERS_TOO_LARGE;
 	buf_free(&head);

@@ -56,6 +56,12 @@ static void on_disconnect(void *arg, struct str peer)
 	connections_gone(g->limiting.connections, peer);
 }
 
+static bool trusts_proxy(void *arg, struct str peer)
+{
+	const struct gateway *g = arg;
+	return trusted_proxies_have(&g->limiting.trusted, peer);
+}
+
 static void on_request(void *arg, struct http_exchange *x)
 {
 	(void)arg;
@@ -66,23 +72,8 @@ static void on_request(void *arg, struct http_exchange *x)
 static void on_refused(void *arg, struct http_exchange *x, enum err why)
 {
 	struct request *r = x->user ? x->user : request_new(arg, x);
-	if (!r) {
-		http_respond(x, &(struct http_response){ .status = err_info(why)->status, .close = true });
-		return;
-	}
-	if (r->step == 0) (void)route_receive(r); /* ids for the answer and the log */
-	r->problem = (struct problem){ .err = why };
-	steps_fail(r);
-}
-
-static void on_finished(void *arg, struct http_exchange *x, int status, size_t bytes_sent)
-{
-	struct request *r = x->user;
-	(void)arg;
-	if (!r) return;
-	r->sent_status = status;
-	r->sent_bytes = bytes_sent;
-	steps_end(r);
+	if (r && r->step == 0) (void)route_receive(r); /* ids for the answer and the log */
+	request_refused(r, x, why);
 }
 
 /* ── health ── */
@@ -150,42 +141,6 @@ static void keys_changed(void *arg)
 	if (g->credentials) credentials_flush(g->credentials);
 }
 
-static enum err load_plan(struct gateway *g, struct plan **out)
-{
-	bool hears_purges = g->settings.workers == 1 || g->settings.redis.p;
-	return plan_load(g->settings.proto.p, g->settings.rate_policies.p, g->upstreams, g->metrics,
-	    g->settings.public_url, hears_purges, out);
-}
-
-static void reload(void *arg, int signo)
-{
-	struct gateway *g = arg;
-	struct arena seal_arena;
-	struct str seal_key;
-	struct plan *plan;
-	(void)signo;
-	if (g->draining || !g->settings.contracts) return;
-	arena_init(&seal_arena, 4096, 64 * 1024);
-	enum err e = settings_read_identity_key(&seal_arena, g->settings.identity_key_file, &seal_key);
-	if (e == ERR_NONE) e = load_plan(g, &plan);
-	if (e == ERR_NONE && g->tls && (e = tls_reload(g->tls)) != ERR_NONE) plan_release(plan);
-	if (e != ERR_NONE) {
-		arena_release(&seal_arena);
-		log_line(LOG_ERROR, "reload refused, nothing changed", "%s", err_info(e)->name);
-		return;
-	}
-	plan_release(g->plan);
-	g->plan = plan;
-	arena_release(&g->seal_arena);
-	g->seal_arena = seal_arena;
-	g->seal_key = seal_key;
-	limits_set_key(g->limiting.limits, seal_key);
-	credentials_flush(g->credentials);
-	signing_keys_flush(g->signing_keys);
-	keyring_refresh(g->keyring);
-	log_line(LOG_INFO, "reloaded", "%u operations", plan->contract->operation_count);
-}
-
 /* Certificates are renewed by programs that know nothing of us. */
 static void check_certificates(void *arg)
 {
@@ -230,7 +185,7 @@ static void drain(void *arg, int signo)
 	handover_cancel(&g->handover);
 	private_listener_set_draining(g->private_listener);
 	if (g->server) http_server_drain(g->server, drained, g);
-	if (g->proxies) proxies_drain(g->proxies, drained, g);
+	if (g->proxies) proxies_drain(g->proxies, 0, drained, g);
 }
 
 /* Another gateway has the sockets: nobody is to notice. */
@@ -242,7 +197,7 @@ static void retire(void *arg, int signo)
 	private_listener_close(g->private_listener); /* the other one speaks there now */
 	g->private_listener = NULL;
 	if (g->server) http_server_retire(g->server, RETIRE_GRACE_MS, drained, g);
-	if (g->proxies) proxies_drain(g->proxies, drained, g);
+	if (g->proxies) proxies_drain(g->proxies, RETIRE_GRACE_MS, drained, g);
 }
 
 static void watch_handover(void *arg)
@@ -280,6 +235,11 @@ static double read_bytes_held(void *arg)
 	return (double)http_server_stats(arg).bytes_held;
 }
 
+static double read_proxies_refused(void *arg)
+{
+	return (double)http_server_stats(arg).proxies_refused;
+}
+
 static double read_refused(void *arg)
 {
 	return (double)http_server_stats(arg).refused;
@@ -301,8 +261,6 @@ static void open_metrics(struct gateway *g)
 static enum err open_private(struct gateway *g)
 {
 	struct str address = listeners_address(g->process->listeners, &g->boot, LISTENER_PRIVATE, g->worker);
-	if (!address.p && g->proxy_config)
-		address = private_listener_address(&g->boot, g->proxy_config->metrics_listen, g->worker);
 	TRY(private_listener_open(g->loop, address, "gateway", g->metrics, &g->private_listener));
 	if (g->tls)
 		private_listener_add_check(
@@ -361,20 +319,25 @@ static enum err open_public(struct gateway *g)
 		.on_head = on_head,
 		.on_request = on_request,
 		.on_refused = on_refused,
-		.on_finished = on_finished,
+		.on_finished = request_finished,
 		.arg = g,
 	};
 	const struct listeners *l = g->process->listeners;
 	struct str plain = listeners_address(l, &g->boot, LISTENER_PLAIN, g->worker);
 	struct str tls = listeners_address(l, &g->boot, LISTENER_TLS, g->worker);
 	TRY(http_server_open(g->loop, plain, false, &config, &g->server));
+	if (g->settings.proxied_plain) http_server_expect_proxies(g->server, trusts_proxy, g);
 	if (g->tls) TRY(http_server_listen(g->server, tls, false, g->tls));
+	if (g->tls && g->settings.proxied_tls) http_server_expect_proxies(g->server, trusts_proxy, g);
 	metrics_gauge_fn(
 	    g->metrics, "yg_http_connections", "Open client connections.", NULL, 0, read_connections, g->server);
 	metrics_gauge_fn(
 	    g->metrics, "yg_http_bytes_held", "Memory of client connections.", NULL, 0, read_bytes_held, g->server);
 	metrics_counter_fn(g->metrics, "yg_http_connections_refused_total", "Connections over the limit.", NULL, 0,
 	    read_refused, g->server);
+	metrics_counter_fn(g->metrics, "yg_http_proxies_refused_total",
+	    "Connections that are no proxy's of ours, or do not say whose they are.", NULL, 0, read_proxies_refused,
+	    g->server);
 	return ERR_NONE;
 }
 
@@ -387,10 +350,9 @@ static enum err open_cache(struct gateway *g)
 		.shared = g->settings.cache_shared,
 		.metrics = g->metrics };
 	if (g->settings.config.p) {
-		g->proxy_config = ARENA_NEW(&g->boot, struct proxy_config);
-		CHECK(g->proxy_config != NULL);
-		TRY(proxy_config_load(&g->boot, g->settings.config.p, g->proxy_config));
-		if (g->proxy_config->cache_bytes) config.bytes_max = g->proxy_config->cache_bytes;
+		TRY(proxy_table_load(g->settings.config.p, &g->proxy_table));
+		size_t bytes = proxy_table_config(g->proxy_table)->cache_bytes;
+		if (bytes) config.bytes_max = bytes;
 	}
 	g->cache = cache_new(&config);
 	return g->cache ? ERR_NONE : ERR_CONFIG;
@@ -400,7 +362,7 @@ static enum err open_contracts(struct gateway *g)
 {
 	TRY(settings_read_identity_key(&g->seal_arena, g->settings.identity_key_file, &g->seal_key));
 	TRY(upstreams_open(g->loop, &g->boot, g->settings.upstreams, g->metrics, &g->upstreams));
-	TRY(load_plan(g, &g->plan));
+	TRY(gateway_load_plan(g, &g->plan));
 	g->docs = docs_open(g->settings.docs_dir.p);
 	TRY(limiting_open(&g->limiting, g->loop, &g->settings, g->seal_key, g->metrics));
 	return open_identity(g);
@@ -445,13 +407,14 @@ static enum err open_tls(struct gateway *g)
 static enum err serve(struct gateway *g)
 {
 	if (g->settings.contracts) TRY(open_public(g));
+	if (g->proxies) TRY(proxies_listen(g->proxies));
 	arena_trim();
 	private_listener_set_started(g->private_listener);
 	if (g->plan)
 		log_line(LOG_INFO, "ready", "%.*s, %u operations", STR_FMT(g->settings.listen),
 		    g->plan->contract->operation_count);
 	else
-		log_line(LOG_INFO, "ready", "%u proxy routes", g->proxy_config->route_count);
+		log_line(LOG_INFO, "ready", "plain proxy routes of %.*s", STR_FMT(g->settings.config));
 	if (g->process->ready_fd < 0) {
 		handover_tell_ready(g->settings.pid_file);
 	} else if (write(g->process->ready_fd, "1", 1) != 1) {
@@ -505,14 +468,15 @@ static enum err boot(struct gateway *g)
 	if (g->settings.contracts) TRY(open_contracts(g));
 	TRY(open_tls(g));
 	TRY(open_private(g));
-	if (g->proxy_config) TRY(proxies_open(g, g->proxy_config, g->settings.workers > 1, &g->proxies));
+	if (g->proxy_table) g->proxies = proxies_new(g, g->proxy_table);
+	g->proxy_table = NULL;
 	g->drain_timer = timer_new(g->loop, overdue, g);
 	g->handover_timer = timer_new(g->loop, watch_handover, g);
 	g->serve_timer = timer_new(g->loop, serve_when_able, g);
 	signal_watch(g->loop, SIGTERM, drain, g);
 	signal_watch(g->loop, SIGINT, drain, g);
 	signal_watch(g->loop, SIGQUIT, retire, g);
-	signal_watch(g->loop, SIGHUP, reload, g);
+	signal_watch(g->loop, SIGHUP, gateway_reload, g);
 	signal_watch(g->loop, SIGUSR2, begin_handover, g);
 	return begin_serving(g);
 }
@@ -548,6 +512,7 @@ static void close_all(struct gateway *g)
 	otlp_free(g->otlp);
 	cache_free(g->cache);
 	proxies_free(g->proxies);
+	proxy_table_free(g->proxy_table);
 	docs_free(g->docs);
 	tls_free(g->tls); /* after the connections */
 	listeners_close(g->process->listeners);

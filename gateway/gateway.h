@@ -16,8 +16,8 @@
 #include "gateway/signing_keys.h"
 
 struct docs;
-struct proxy_config;
 struct proxies;
+struct proxy_table;
 
 /** What a process is given by its parent, or by main. */
 struct gateway_process {
@@ -59,8 +59,8 @@ struct gateway {
 	struct limiting limiting;
 	struct cache *cache;
 	unsigned refreshes; /* answers that are renewed with nobody waiting */
-	struct proxy_config *proxy_config; /* NULL: no plain proxy routes */
-	struct proxies *proxies;
+	struct proxy_table *proxy_table; /* before `proxies` has it */
+	struct proxies *proxies; /* NULL: no plain proxy routes */
 	bool public_https; /* the platform's address is https: HSTS (RFC 6797) */
 	struct str forwarded_proto;
 	struct buf scratch; /* for one head or one problem at a time */
@@ -74,6 +74,11 @@ struct gateway {
 	unsigned drains; /* listeners that still have connections */
 	bool stopped; /* upstreams are going: nothing more is sent */
 };
+
+/** Contracts, keys, certificates and plain proxy routes anew, all or nothing (SIGHUP). */
+void gateway_reload(void *gateway, int signo);
+/** What the process is to be able to do, from the contracts as they are now. */
+MUST_USE enum err gateway_load_plan(struct gateway *g, struct plan **out);
 
 /**
  * Serves until SIGTERM or SIGINT has drained it, SIGQUIT has retired it (its sockets are another's now), or SIGUSR2 another gateway

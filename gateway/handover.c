@@ -16,7 +16,7 @@
 #include "common/core/log.h"
 
 #define VARIABLE "YG_HANDOVER"
-enum { PATH_BYTES_MAX = 4096, VALUE_BYTES_MAX = 4096 };
+enum { PATH_BYTES_MAX = 4096, VALUE_BYTES_MAX = 8192 };
 
 static char program[PATH_BYTES_MAX];
 static char inherited[VALUE_BYTES_MAX]; /* "<ready fd>;<fd>,<fd>,…" */

@@ -60,8 +60,7 @@ static int find(struct inherited *in, struct str address)
 	return shared;
 }
 
-static enum err open_one(
-    struct listeners *l, struct inherited *in, enum listener_kind kind, unsigned worker, struct str address)
+static enum err open_one(struct listeners *l, struct inherited *in, unsigned kind, unsigned worker, struct str address)
 {
 	int *fd = &l->fds[kind][worker];
 	*fd = find(in, address);
@@ -69,23 +68,31 @@ static enum err open_one(
 	return listener_bind(address, kind != LISTENER_PRIVATE && l->workers > 1, fd);
 }
 
-static enum err open_all(struct listeners *l, struct inherited *in, const struct settings *s)
+static enum err open_worker(struct listeners *l, struct inherited *in, const struct settings *s,
+    const struct proxy_config *proxy, struct str private_address, unsigned worker)
+{
+	if (s->contracts) TRY(open_one(l, in, LISTENER_PLAIN, worker, s->listen));
+	if (s->contracts && s->tls_listen.n) TRY(open_one(l, in, LISTENER_TLS, worker, s->tls_listen));
+	if (private_address.n) TRY(open_one(l, in, LISTENER_PRIVATE, worker, private_address));
+	for (unsigned i = 0; proxy && i < proxy->listener_count; i++)
+		TRY(open_one(l, in, LISTENER_PROXY + i, worker, proxy->listeners[i]));
+	return ERR_NONE;
+}
+
+static enum err open_all(
+    struct listeners *l, struct inherited *in, const struct settings *s, const struct proxy_config *proxy)
 {
 	struct arena a;
 	enum err e = ERR_NONE;
+	struct str base = s->metrics_listen.p || !proxy ? s->metrics_listen : proxy->metrics_listen;
 	arena_init(&a, ADDRESS_BYTES_MAX, WORKERS_MAX * ADDRESS_BYTES_MAX);
-	for (unsigned i = 0; i < l->workers && e == ERR_NONE; i++) {
-		struct str private_address = private_listener_address(&a, s->metrics_listen, i);
-		if (s->contracts) e = open_one(l, in, LISTENER_PLAIN, i, s->listen);
-		if (e == ERR_NONE && s->contracts && s->tls_listen.n)
-			e = open_one(l, in, LISTENER_TLS, i, s->tls_listen);
-		if (e == ERR_NONE && private_address.n) e = open_one(l, in, LISTENER_PRIVATE, i, private_address);
-	}
+	for (unsigned i = 0; i < l->workers && e == ERR_NONE; i++)
+		e = open_worker(l, in, s, proxy, private_listener_address(&a, base, i), i);
 	arena_release(&a);
 	return e;
 }
 
-enum err listeners_open(struct listeners *l, const struct settings *settings)
+enum err listeners_open(struct listeners *l, const struct settings *settings, const struct proxy_config *proxy)
 {
 	struct inherited in = { .count = 0 };
 	l->workers = settings->workers;
@@ -94,14 +101,14 @@ enum err listeners_open(struct listeners *l, const struct settings *settings)
 		for (unsigned i = 0; i < WORKERS_MAX; i++) l->fds[kind][i] = -1;
 	take_from_systemd(&in);
 	take_from_gateway(&in);
-	enum err e = open_all(l, &in, settings);
+	enum err e = open_all(l, &in, settings, proxy);
 	for (unsigned i = 0; i < in.count; i++)
 		if (!in.used[i]) close(in.fds[i]);
 	if (e != ERR_NONE) listeners_close(l);
 	return e;
 }
 
-struct str listeners_address(const struct listeners *l, struct arena *a, enum listener_kind kind, unsigned worker)
+struct str listeners_address(const struct listeners *l, struct arena *a, unsigned kind, unsigned worker)
 {
 	int fd = l->fds[kind][worker];
 	return fd < 0 ? STR_NONE : arena_printf(a, "fd:%d", fd);

@@ -11,6 +11,7 @@
 #include "common/core/config.h"
 #include "common/net/workers.h"
 #include "gateway/gateway.h"
+#include "gateway/proxy/proxy.h"
 
 enum { EXIT_CONFIG_STATUS = 78, USAGE_STATUS = 64 };
 
@@ -84,6 +85,16 @@ static void raise_descriptor_limit(void)
 	if (setrlimit(RLIMIT_NOFILE, &limit)) log_line(LOG_WARN, "descriptor limit not raised", "setrlimit failed");
 }
 
+/* Opens what is listened at. The routes themselves are read by each process that serves. */
+static enum err open_listeners(void)
+{
+	struct proxy_table *routes = NULL;
+	if (parent.settings.config.p) TRY(proxy_table_load(parent.settings.config.p, &routes));
+	enum err e = listeners_open(&parent.listeners, &parent.settings, routes ? proxy_table_config(routes) : NULL);
+	proxy_table_free(routes);
+	return e;
+}
+
 static bool read_arguments(int argc, char **argv)
 {
 	if (argc == 1) return true;
@@ -104,7 +115,7 @@ int main(int argc, char **argv)
 	log_init("gateway", parent.settings.log);
 	raise_descriptor_limit();
 	parent.process = (struct gateway_process){ .listeners = &parent.listeners, .ready_fd = -1 };
-	if (listeners_open(&parent.listeners, &parent.settings) == ERR_NONE)
+	if (open_listeners() == ERR_NONE)
 		status = parent.settings.workers > 1 ? run_workers() : gateway_run(&parent.process, 0);
 	arena_release(&arena);
 	log_flush();

@@ -57,7 +57,8 @@ static enum err link_operations(
 			continue;
 		}
 		bool slow = op->lane == LANE_EXCLUSIVE;
-		to->kind = (struct call_kind){ priority_of(op->priority), &to->base };
+		bool hedged = !slow && op->cache_ttl_s > 0 && str_eq(op->method, STR("GET"));
+		to->kind = (struct call_kind){ priority_of(op->priority), &to->base, hedged };
 		to->upstream =
 		    slow ? upstreams_exclusive(upstreams, op->service) : upstreams_shared(upstreams, op->service);
 		TRY(cached_policy_read(&p->arena, op, hears_purges, &to->cached));

@@ -67,6 +67,10 @@ _Static_assert(sizeof((struct request *)NULL)->id == 36, "a UUID in text");
 struct request *request_new(struct gateway *g, struct http_exchange *x);
 /** From here on the steps of plain proxy routes are its steps. At its beginning only; route NULL: none was met. */
 void request_use_proxy(struct request *r, struct proxy_route *route);
+/** The server refused the exchange (framing, sizes, time): counted against its address like any other, and told why. r NULL: no memory. */
+void request_refused(struct request *r, struct http_exchange *x, enum err why);
+/** http_server_config.on_finished of every listener. */
+void request_finished(void *arg, struct http_exchange *x, int status, size_t bytes_sent);
 enum next request_fail(struct request *r, enum err e);
 /** As request_fail, with a sentence for people in their language. Both texts are static. */
 enum next request_fail_detail(struct request *r, enum err e, const char *en, const char *zh);

@@ -66,6 +66,18 @@ static void read_tls(struct arena *boot, struct settings *out)
 	};
 }
 
+static void read_proxied(struct arena *boot, struct settings *out)
+{
+	struct str value = config_str(boot, "YG_PROXY_PROTOCOL", "off");
+	bool both = str_eq(value, STR("both"));
+	out->proxied_plain = both || str_eq(value, STR("plain"));
+	out->proxied_tls = both || str_eq(value, STR("tls"));
+	if (!out->proxied_plain && !out->proxied_tls && !str_eq(value, STR("off")))
+		refuse("YG_PROXY_PROTOCOL", "off, plain, tls or both");
+	if ((out->proxied_plain || out->proxied_tls) && !out->trusted_proxies.n)
+		refuse("YG_PROXY_PROTOCOL", "needs YG_TRUSTED_PROXIES: nobody else could connect");
+}
+
 void settings_read(struct arena *boot, struct settings *out)
 {
 	struct str config = config_str(boot, "YG_CONFIG", NULL);
@@ -99,6 +111,7 @@ void settings_read(struct arena *boot, struct settings *out)
 	};
 	if (!out->rate_policies.p) out->rate_policies = arena_printf(boot, "%.*s/policies.yaml", STR_FMT(out->proto));
 	read_tls(boot, out);
+	read_proxied(boot, out);
 }
 
 enum err settings_read_identity_key(struct arena *a, struct str path, struct str *out)

@@ -29,6 +29,7 @@ struct settings {
 	struct str rate_policies;
 	struct str trusted_proxies;
 	struct str trusted_proxy_field;
+	bool proxied_plain, proxied_tls; /* connections there begin with a head of PROXY protocol v2 */
 	unsigned connections_max; /* of one process; more are answered 503 */
 	unsigned connections_per_address;
 	int64_t head_timeout_ms;

@@ -1,15 +1,14 @@
 /* POST /internal/signing-keys/resolve {"keyid"}: 200 with the public key and its owner, 404 when no such key is live. */
 #include "gateway/signing_keys.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/core/clock.h"
-#include "common/core/log.h"
 #include "common/core/map.h"
 #include "common/json/json.h"
+#include "gateway/questions.h"
 
-enum { FRESH_S = 30, FRESH_UNKNOWN_S = 5, REPLY_BYTES_MAX = 64 * 1024, FLIGHTS_MAX = 64, WAITS_MAX = 1024 };
+enum { FRESH_S = 30, FRESH_UNKNOWN_S = 5, REPLY_BYTES_MAX = 64 * 1024, QUESTIONS_MAX = 64, WAITS_MAX = 1024 };
 
 struct entry {
 	struct list link; /* the least recently used first */
@@ -20,33 +19,12 @@ struct entry {
 	int64_t fresh_s;
 };
 
-struct flight {
-	struct list link;
-	struct signing_keys *owner;
-	struct list waits;
-	char keyid[KEYID_BYTES_MAX];
-	size_t keyid_bytes;
-};
-
 struct signing_keys {
-	struct internal *internal;
+	struct questions *questions;
 	struct list entries;
 	unsigned entry_count;
 	struct lru unknown; /* keyid → int64_t, until when it is not asked about again */
-	struct list flights;
-	unsigned flight_count, wait_count;
 };
-
-struct signing_keys *signing_keys_new(struct internal *internal)
-{
-	struct signing_keys *k = calloc(1, sizeof *k);
-	CHECK(k != NULL);
-	k->internal = internal;
-	list_init(&k->entries);
-	list_init(&k->flights);
-	lru_init(&k->unknown, SIGNING_KEYS_UNKNOWN_MAX, KEYID_BYTES_MAX, sizeof(int64_t));
-	return k;
-}
 
 static void drop(struct signing_keys *k, struct entry *e)
 {
@@ -68,16 +46,6 @@ void signing_keys_flush(struct signing_keys *k)
 	drop_all(k);
 	lru_free(&k->unknown);
 	lru_init(&k->unknown, SIGNING_KEYS_UNKNOWN_MAX, KEYID_BYTES_MAX, sizeof(int64_t));
-}
-
-void signing_keys_free(struct signing_keys *k)
-{
-	struct list *item;
-	if (!k) return;
-	while ((item = list_shift(&k->flights))) free(CONTAINER_OF(item, struct flight, link));
-	drop_all(k);
-	lru_free(&k->unknown);
-	free(k);
 }
 
 bool signing_keys_well_formed(struct str keyid)
@@ -182,75 +150,47 @@ static void learn_unknown(struct signing_keys *k, struct str keyid)
 	if (until_s) *until_s = clock_wall_s() + FRESH_UNKNOWN_S;
 }
 
-static enum err learn_reply(struct flight *f, const struct http_reply *reply)
+static enum err learn_reply(void *arg, struct str keyid, const struct http_reply *reply)
 {
-	struct str keyid = str_span(f->keyid, f->keyid_bytes);
+	struct signing_keys *k = arg;
 	if (reply->status == 404) {
-		learn_unknown(f->owner, keyid);
+		learn_unknown(k, keyid);
 		return ERR_NONE;
 	}
 	if (reply->status != 200) return ERR_BAD_UPSTREAM;
-	return learn_key(f->owner, keyid, reply->body) == ERR_NONE ? ERR_NONE : ERR_BAD_UPSTREAM;
-}
-
-static void resolved(void *arg, enum err status, const struct http_reply *reply)
-{
-	struct flight *f = arg;
-	struct list *item;
-	enum err e = status == ERR_NONE ? learn_reply(f, reply) : ERR_UNAVAILABLE;
-	if (e != ERR_NONE)
-		log_line(LOG_WARN, "signing key not resolved", "%s", err_info(status == ERR_NONE ? e : status)->name);
-	list_remove(&f->link);
-	f->owner->flight_count--;
-	while ((item = list_shift(&f->waits))) {
-		struct credential_wait *w = CONTAINER_OF(item, struct credential_wait, link);
-		f->owner->wait_count--;
-		w->outcome = e;
-		w->wake(w);
-	}
-	free(f);
-}
-
-static struct flight *find_flight(struct signing_keys *k, struct str keyid)
-{
-	for (struct list *i = k->flights.next; i != &k->flights; i = i->next) {
-		struct flight *f = CONTAINER_OF(i, struct flight, link);
-		if (str_eq(str_span(f->keyid, f->keyid_bytes), keyid)) return f;
-	}
-	return NULL;
-}
-
-static enum err start_flight(struct signing_keys *k, struct str keyid, struct flight **out)
-{
-	char body[KEYID_BYTES_MAX + 32];
-	if (k->flight_count >= FLIGHTS_MAX) return ERR_BUSY;
-	struct flight *f = calloc(1, sizeof *f);
-	if (!f) return ERR_MEMORY;
-	f->owner = k;
-	f->keyid_bytes = keyid.n;
-	memcpy(f->keyid, keyid.p, keyid.n);
-	list_init(&f->waits);
-	/* a well-formed keyid needs no escapes */
-	int n = snprintf(body, sizeof body, "{\"keyid\":\"%.*s\"}", STR_FMT(keyid));
-	enum err e = internal_send(
-	    k->internal, STR("POST"), STR("/internal/signing-keys/resolve"), str_span(body, (size_t)n), resolved, f);
-	if (e != ERR_NONE) {
-		free(f);
-		return e;
-	}
-	list_push(&k->flights, &f->link);
-	k->flight_count++;
-	*out = f;
-	return ERR_NONE;
+	return learn_key(k, keyid, reply->body) == ERR_NONE ? ERR_NONE : ERR_BAD_UPSTREAM;
 }
 
 enum err signing_keys_ask(struct signing_keys *k, struct str keyid, struct credential_wait *w)
 {
-	CHECK(signing_keys_well_formed(keyid));
-	if (k->wait_count >= WAITS_MAX) return ERR_BUSY;
-	struct flight *f = find_flight(k, keyid);
-	if (!f) TRY(start_flight(k, keyid, &f));
-	list_push(&f->waits, &w->link);
-	k->wait_count++;
-	return ERR_NONE;
+	CHECK(signing_keys_well_formed(keyid)); /* it needs no escapes */
+	return questions_ask(k->questions, keyid, w);
+}
+
+/* ── the whole ── */
+
+struct signing_keys *signing_keys_new(struct internal *internal)
+{
+	struct signing_keys *k = calloc(1, sizeof *k);
+	CHECK(k != NULL);
+	k->questions = questions_new(&(struct questions_config){ .internal = internal,
+	    .path = STR("/internal/signing-keys/resolve"),
+	    .member = "keyid",
+	    .what = "signing key not resolved",
+	    .questions_max = QUESTIONS_MAX,
+	    .waits_max = WAITS_MAX,
+	    .learn = learn_reply,
+	    .arg = k });
+	list_init(&k->entries);
+	lru_init(&k->unknown, SIGNING_KEYS_UNKNOWN_MAX, KEYID_BYTES_MAX, sizeof(int64_t));
+	return k;
+}
+
+void signing_keys_free(struct signing_keys *k)
+{
+	if (!k) return;
+	questions_free(k->questions);
+	drop_all(k);
+	lru_free(&k->unknown);
+	free(k);
 }

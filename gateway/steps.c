@@ -97,6 +97,7 @@ static void forget(void *arg)
 	struct request *r = arg;
 	--*r->gateway->in_flight;
 	cached_forget(r);
+	proxy_route_release(r->proxy);
 	plan_release(r->plan);
 }
 
@@ -120,8 +121,29 @@ void request_use_proxy(struct request *r, struct proxy_route *route)
 {
 	CHECK(r->step == 0);
 	r->proxied = true;
-	r->proxy = route;
-	if (route) r->metrics = &route->metrics;
+	if (!route) return;
+	r->proxy = proxy_route_share(route);
+	r->metrics = &route->metrics;
+}
+
+void request_refused(struct request *r, struct http_exchange *x, enum err why)
+{
+	if (!r) {
+		http_respond(x, &(struct http_response){ .status = err_info(why)->status, .close = true });
+		return;
+	}
+	if (limit_address(r) != NEXT_FAIL) r->problem = (struct problem){ .err = why };
+	steps_fail(r);
+}
+
+void request_finished(void *arg, struct http_exchange *x, int status, size_t bytes_sent)
+{
+	struct request *r = x->user;
+	(void)arg;
+	if (!r) return;
+	r->sent_status = status;
+	r->sent_bytes = bytes_sent;
+	steps_end(r);
 }
 
 enum language request_language(const struct request *r)

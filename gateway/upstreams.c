@@ -80,6 +80,16 @@ static double read_unrepeated(void *arg)
 	return (double)upstream_stats(arg).unrepeated;
 }
 
+static double read_hedged(void *arg)
+{
+	return (double)upstream_stats(arg).hedged;
+}
+
+static double read_hedges_won(void *arg)
+{
+	return (double)upstream_stats(arg).hedges_won;
+}
+
 static double read_shed_normal(void *arg)
 {
 	return (double)upstream_stats(arg).shed[CALL_NORMAL];
@@ -115,6 +125,8 @@ static void register_gauges(struct metrics *m, struct str service, struct str la
 		{ "yg_upstream_failed_total", "Requests that ended without a usable answer.", read_failed },
 		{ "yg_upstream_retried_total", "Requests sent again.", read_retried },
 		{ "yg_upstream_unrepeated_total", "Requests not sent again: over the budget.", read_unrepeated },
+		{ "yg_upstream_hedged_total", "Slow reads asked at another address too.", read_hedged },
+		{ "yg_upstream_hedges_won_total", "Of these, answered by that one first.", read_hedges_won },
 		{ "yg_upstream_timed_out_total", "Requests that met their deadline.", read_timed_out },
 		{ "yg_upstream_circuits_opened_total", "Times that the circuit breaker opened.", read_opened },
 		{ "yg_upstream_ejected_total", "Times that an address was worse than its neighbours.", read_ejected },

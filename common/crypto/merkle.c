@@ -150,6 +150,42 @@ enum err merkle_prove_consistency(
 	return ERR_NONE;
 }
 
+enum err merkle_edge_read(merkle_reader *read, void *context, uint64_t size, struct merkle_edge *out)
+{
+	uint64_t end = size;
+	bool any = false;
+	if (size > MERKLE_SIZE_MAX) return ERR_SYNTAX;
+	out->size = size;
+	sha256(STR_NONE, out->root.bytes);
+	for (unsigned level = 0; level < MERKLE_LEVELS; level++) {
+		if (!(size >> level & 1)) continue;
+		end -= (uint64_t)1 << level;
+		TRY(read(context, level, end >> level, &out->peak[level]));
+		out->behind[level] = out->root; /* used only where something is behind */
+		if (any)
+			merkle_node(&out->peak[level], &out->root, &out->root);
+		else
+			out->root = out->peak[level];
+		any = true;
+	}
+	return ERR_NONE;
+}
+
+enum err merkle_edge_prove(
+    const struct merkle_edge *e, merkle_reader *read, void *context, uint64_t index, struct merkle_proof *out)
+{
+	out->count = 0;
+	if (index >= e->size) return ERR_SYNTAX;
+	/* The leaf's subtree is named by the highest bit in which its place and the size differ. */
+	unsigned own = 63 - (unsigned)__builtin_clzll(index ^ e->size);
+	for (unsigned level = 0; level < own; level++)
+		TRY(read(context, level, index >> level ^ 1, &out->item[out->count++]));
+	if (e->size & (((uint64_t)1 << own) - 1)) out->item[out->count++] = e->behind[own];
+	for (unsigned level = own + 1; level < MERKLE_LEVELS; level++)
+		if (e->size >> level & 1) out->item[out->count++] = e->peak[level];
+	return ERR_NONE;
+}
+
 /* Where a verification stands on its way up: the node's index in its level, and that of the level's last node. */
 struct climb {
 	uint64_t node;

@@ -48,6 +48,22 @@ MUST_USE enum err merkle_prove_inclusion(
 MUST_USE enum err merkle_prove_consistency(
     merkle_reader *read, void *context, uint64_t old_size, uint64_t size, struct merkle_proof *out);
 
+/**
+ * What all inclusion proofs of a tree share: its complete subtrees and what stands right of each. The proof of a leaf is its way
+ * within its own subtree, then at most one hash of those to the right, then the subtrees to the left: no hashing.
+ */
+struct merkle_edge {
+	uint64_t size;
+	struct merkle_hash root;
+	struct merkle_hash peak[MERKLE_LEVELS]; /* as level[] of merkle_tree */
+	struct merkle_hash behind[MERKLE_LEVELS]; /* root of all leaves right of that subtree */
+};
+/** Fails: as merkle_root_at. */
+MUST_USE enum err merkle_edge_read(merkle_reader *read, void *context, uint64_t size, struct merkle_edge *out);
+/** The same as merkle_prove_inclusion in the tree of e->size leaves; reads only within the leaf's own subtree. Fails: as that. */
+MUST_USE enum err merkle_edge_prove(
+    const struct merkle_edge *e, merkle_reader *read, void *context, uint64_t index, struct merkle_proof *out);
+
 /** True when `leaf` (a leaf's hash) stands at `index` of the tree of `size` leaves with this root. */
 bool merkle_includes(const struct merkle_proof *proof, uint64_t index, const struct merkle_hash *leaf, uint64_t size,
     const struct merkle_hash *root);

@@ -124,6 +124,34 @@ void tile_fold(struct str bytes, unsigned first, unsigned count, struct merkle_h
 	*out = row[0];
 }
 
+static struct merkle_hash *row_of(struct tile_nodes *t, unsigned height)
+{
+	return &t->node[2 * TILE_WIDTH - (2 * TILE_WIDTH >> height)];
+}
+
+bool tile_nodes_fill(struct tile_nodes *t, struct str bytes)
+{
+	unsigned width = (unsigned)(bytes.n / SHA256_BYTES), had = t->width < width ? t->width : width;
+	if (bytes.n == 0 || bytes.n > TILE_BYTES || bytes.n % SHA256_BYTES) return false;
+	if (had && memcmp(t->node, bytes.p, (size_t)had * SHA256_BYTES) != 0) t->width = had = 0;
+	if (width <= t->width) return true;
+	memcpy(t->node[had].bytes, bytes.p + (size_t)had * SHA256_BYTES, (size_t)(width - had) * SHA256_BYTES);
+	for (unsigned h = 1; h < TILE_HEIGHT; h++) {
+		const struct merkle_hash *below = row_of(t, h - 1);
+		struct merkle_hash *row = row_of(t, h);
+		for (unsigned i = t->width >> h; i < width >> h; i++)
+			merkle_node(&below[2 * i], &below[2 * i + 1], &row[i]);
+	}
+	t->width = width;
+	return true;
+}
+
+const struct merkle_hash *tile_nodes_get(const struct tile_nodes *t, unsigned height, unsigned index)
+{
+	if (height >= TILE_HEIGHT || (uint64_t)index + 1 > t->width >> height) return NULL;
+	return &t->node[2 * TILE_WIDTH - (2 * TILE_WIDTH >> height) + index];
+}
+
 void bundle_append(struct buf *out, struct str entry)
 {
 	char head[2] = { (char)(entry.n >> 8 & 0xff), (char)(entry.n & 0xff) };

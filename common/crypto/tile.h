@@ -35,6 +35,16 @@ bool tile_of_node(unsigned level, uint64_t index, uint64_t size, struct tile *ou
 /** Root over `count` hashes, a power of two up to TILE_WIDTH, of a tile's bytes from hash `first` on. */
 void tile_fold(struct str bytes, unsigned first, unsigned count, struct merkle_hash *out);
 
+/** A tile with the nodes inside it, each hashed once: the hashes themselves, then the roots of each two of them, of each four, … */
+struct tile_nodes {
+	unsigned width;
+	struct merkle_hash node[2 * TILE_WIDTH - 2]; /* height h from 2 × TILE_WIDTH − (2 × TILE_WIDTH >> h) on */
+};
+/** Takes the tile's hashes, wider than before or not; what it had of another tree is forgotten. False, and nothing is taken, unless they are 1 to TILE_WIDTH whole ones. */
+bool tile_nodes_fill(struct tile_nodes *t, struct str bytes);
+/** The root of the 2^height hashes from index << height on, height < TILE_HEIGHT; NULL when they are not all there. */
+const struct merkle_hash *tile_nodes_get(const struct tile_nodes *t, unsigned height, unsigned index);
+
 /** Appends a 16-bit length and the entry; an entry over ENTRY_BYTES_MAX sets the buffer's overflow. */
 void bundle_append(struct buf *out, struct str entry);
 /** Cuts the first entry off *rest. Fails: ERR_SYNTAX when it is cut short; nothing is left to read when rest->n is 0. */

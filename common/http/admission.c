@@ -152,6 +152,7 @@ void address_note(struct upstream_address *a, bool trial, enum call_outcome outc
 		log_line(LOG_WARN, "circuit breaker is open", "%.*s at %.*s, %lld ms", STR_FMT(u->config.name),
 		    STR_FMT(a->text), (long long)a->health.open_for_ms);
 	} else if (before == BREAKER_TRYING && a->health.state == BREAKER_CLOSED) {
+		address_back(a);
 		log_line(
 		    LOG_INFO, "circuit breaker is closed", "%.*s at %.*s", STR_FMT(u->config.name), STR_FMT(a->text));
 	}

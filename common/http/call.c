@@ -74,6 +74,7 @@ void call_forget(struct upstream_call *call)
 void call_finish(struct upstream_call *call, enum err status)
 {
 	struct upstream *u = call->upstream;
+	if (call->twin && hedge_settles(call, status)) return;
 	if (!call->done) {
 		call_forget(call);
 		return;
@@ -139,7 +140,7 @@ void call_return(struct upstream_call *call, bool processed)
 		call_forget(call);
 		return;
 	}
-	if (call->probe) {
+	if (call->probe || call->twin) { /* of two, neither is repeated: there is the other */
 		call_finish(call, ERR_CLOSED);
 		return;
 	}
@@ -175,7 +176,7 @@ void call_swap_reply(struct upstream_call *a, struct upstream_call *b)
 
 /* The place on the connection stays taken: the answer may still come and must not be given to a neighbour. A stand-in without a
  * caller takes it, together with what has been read of the answer. */
-static void leave_ghost(struct upstream_call *call)
+void call_leave_ghost(struct upstream_call *call)
 {
 	struct upstream_call *ghost = call_new(call->upstream);
 	ghost->channel = call->channel;
@@ -206,13 +207,14 @@ static void expire(struct upstream_call *call, int64_t now_ms)
 		call_finish(call, now_ms >= call->deadline_ms ? ERR_TIMEOUT : ERR_SAFE_RETRY_LATER);
 		return;
 	}
+	if (call->hedge_at_ms && now_ms >= call->hedge_at_ms) hedge_begin(call, now_ms);
 	if (now_ms < call->deadline_ms) return;
-	u->stats.timed_out++;
+	if (!call->second) u->stats.timed_out++;
 	if (call->state == CALL_UNSENT) {
 		channel_withdraw(call);
 	} else if (call->state == CALL_SENT) {
 		call_note(call, OUTCOME_FAILED);
-		leave_ghost(call);
+		call_leave_ghost(call);
 	}
 	call_finish(call, ERR_TIMEOUT);
 }
@@ -220,7 +222,8 @@ static void expire(struct upstream_call *call, int64_t now_ms)
 static int64_t due_ms(const struct upstream_call *call)
 {
 	if (call->state == CALL_DONE || !call->done) return INT64_MAX;
-	return call->state == CALL_WAITING || call->state == CALL_RESTING ? call->wait_until_ms : call->deadline_ms;
+	if (call->state == CALL_WAITING || call->state == CALL_RESTING) return call->wait_until_ms;
+	return call->hedge_at_ms && call->hedge_at_ms < call->deadline_ms ? call->hedge_at_ms : call->deadline_ms;
 }
 
 void calls_check_deadlines(struct upstream *u, int64_t now_ms)
@@ -241,6 +244,7 @@ void upstream_cancel(struct upstream_call *call)
 {
 	struct upstream *u = call->upstream;
 	if (!call->done) return; /* inside its own `done` */
+	if (call->twin) hedge_cancel(call);
 	call->done = NULL;
 	call->base = NULL;
 	switch (call->state) {

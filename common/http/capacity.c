@@ -21,8 +21,18 @@ void capacity_init(struct capacity *c, unsigned least, unsigned first, unsigned 
 	*c = (struct capacity){ .limit = first, .least = least, .most = most };
 }
 
+/* It goes up nineteen steps for one that is slower, and down one for one that is not: so it rests where one of twenty is slower. */
+static void learn_p95(struct latency_base *base, double took_us)
+{
+	double step = base->p95_us / 256 + 5;
+	if (base->p95_us <= 0) base->p95_us = took_us;
+	base->p95_us += took_us > base->p95_us ? 19 * step : -step;
+	if (base->answers < LATENCY_ANSWERS_ENOUGH) base->answers++;
+}
+
 static void learn(struct latency_base *base, bool pressed, int64_t took_us, int64_t now_ms)
 {
+	learn_p95(base, (double)took_us);
 	int64_t second = now_ms / 1000;
 	if (second != base->second) {
 		double mean = base->count ? base->sum_us / base->count : 0;

@@ -108,7 +108,10 @@ void channel_break(struct channel *ch)
 		back_off(ch->address);
 	}
 	bool processed = !ch->retires;
-	if (ch->state == CHANNEL_UP) ch->address->last_well_ms = loop_now_ms(ch->address->upstream->loop);
+	if (ch->state == CHANNEL_UP) {
+		ch->address->up_count--;
+		ch->address->last_well_ms = loop_now_ms(ch->address->upstream->loop);
+	}
 	ch->state = CHANNEL_CLOSING;
 	stream_abort(ch->stream);
 	upstream_pace(ch->address->upstream);
@@ -202,6 +205,9 @@ static void on_connected(void *arg, enum err status)
 	struct upstream *u = ch->address->upstream;
 	if (!upstream_usable(u)) admission_back(u);
 	ch->state = CHANNEL_UP;
+	/* The first connection after a time without any: it was started anew. */
+	if (ch->address->last_well_ms && ch->address->up_count == 0) address_back(ch->address);
+	ch->address->up_count++;
 	ch->address->last_well_ms = loop_now_ms(u->loop);
 	if (u->waiting.count) loop_push(u->loop, PHASE_UPSTREAM, &u->send_task);
 }
@@ -210,7 +216,7 @@ void channel_connect(struct channel *ch)
 {
 	static const struct stream_events events = { on_data, on_end, NULL, on_closed };
 	struct upstream *u = ch->address->upstream;
-	ch->retires = ch->answered_once = ch->names_calls = false;
+	ch->retires = ch->answered_once = ch->names_calls = ch->names_none = false;
 	ch->interim = 0;
 	reply_begin(ch);
 	ch->connecting_since_ms = loop_now_ms(u->loop);

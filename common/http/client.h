@@ -26,6 +26,8 @@ struct call_kind {
 	enum call_priority priority;
 	struct latency_base *
 	    base; /* of the operation (capacity.h); NULL: not measured. Must live until the call ends or is cancelled */
+	bool
+	    hedged; /* a read that changes nothing: when it takes longer than most, another address is asked too, within the budget */
 };
 
 struct upstream_config {
@@ -74,6 +76,7 @@ struct upstream_stats {
 	uint64_t opened, ejected;
 	uint64_t shed[CALL_PRIORITIES];
 	uint64_t unrepeated; /* over the retry budget */
+	uint64_t hedged, hedges_won; /* asked at another address too; answered by that one */
 };
 struct upstream_stats upstream_stats(const struct upstream *u);
 

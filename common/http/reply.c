@@ -18,13 +18,17 @@ static bool is_bodiless(const struct upstream_call *call, int status)
 	return call->head_request || status == 204 || status == 304;
 }
 
-/* The call that the reply names, else the oldest. A peer that has named one names all: an answer without a name could be anybody's. */
+/* The call that the reply names, else the oldest. A peer names all of a connection's calls or none: an answer that does otherwise, or
+ * that names two, could be anybody's. */
 static struct upstream_call *find_call(struct channel *ch, struct upstream_call *oldest)
 {
 	if (!oldest->upstream->config.any_order) return oldest;
+	unsigned names = http_count(oldest->reply.fields, STR(CALL_FIELD));
+	if (names > 1 || (names ? ch->names_none : ch->names_calls)) return NULL;
+	ch->names_none = !names;
+	ch->names_calls = names;
+	if (!names) return oldest;
 	struct str id = http_get(oldest->reply.fields, STR(CALL_FIELD));
-	if (!id.p) return ch->names_calls ? NULL : oldest;
-	ch->names_calls = true;
 	for (struct list *i = ch->sent.next; i != &ch->sent && id.n == sizeof oldest->id; i = i->next) {
 		struct upstream_call *call = CONTAINER_OF(i, struct upstream_call, link);
 		if (memcmp(call->id, id.p, sizeof call->id) == 0) return call;

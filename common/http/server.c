@@ -283,6 +283,11 @@ enum err http_server_listen(struct http_server *s, struct str address, bool reus
 	return e;
 }
 
+void http_server_expect_proxies(struct http_server *s, bool (*trusts)(void *arg, struct str peer), void *arg)
+{
+	listener_expect_proxies(s->listeners[s->listener_count - 1], trusts, arg);
+}
+
 int http_server_port(const struct http_server *s)
 {
 	return listener_port(s->listeners[0]);
@@ -332,6 +337,8 @@ void http_server_free(struct http_server *s)
 struct http_server_stats http_server_stats(const struct http_server *s)
 {
 	struct http_server_stats stats = s->stats;
+	for (unsigned i = 0; i < s->listener_count; i++)
+		stats.proxies_refused += listener_proxies_refused(s->listeners[i]);
 	for (struct list *i = s->connections.next; i != &s->connections; i = i->next) {
 		const struct connection *c = CONTAINER_OF(i, struct connection, link);
 		stats.bytes_held +=

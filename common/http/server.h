@@ -82,6 +82,8 @@ MUST_USE enum err http_server_open(struct loop *l, struct str address, bool reus
 enum { HTTP_LISTENERS_MAX = 4 };
 /** One more address for the same server; TLS unless `tls` is NULL. Fails: ERR_IO (logged). */
 MUST_USE enum err http_server_listen(struct http_server *s, struct str address, bool reuse_port, struct tls *tls);
+/** Its last listener is for proxies that say whose connection it is (listener_expect_proxies). */
+void http_server_expect_proxies(struct http_server *s, bool (*trusts)(void *arg, struct str peer), void *arg);
 /** Of the first listener. */
 int http_server_port(const struct http_server *s);
 /** Queues the answer (copied); it leaves at the end of the turn, after those before it on the connection. Date, Content-Length, Server and Connection are added here. */
@@ -102,6 +104,7 @@ struct http_server_stats {
 	unsigned connections;
 	uint64_t accepted;
 	uint64_t refused;
+	uint64_t proxies_refused; /* no proxy of ours, or no word of the client */
 	size_t bytes_held; /* buffers and arenas of all connections */
 };
 struct http_server_stats http_server_stats(const struct http_server *s);

@@ -13,6 +13,8 @@ enum {
 	PROBE_MS = 2000,
 	SICK_AFTER = 2,
 	IN_FLIGHT_FIRST = 1024,
+	SLOW_START_MS = 10000, /* an address that is back has a tenth of its share at first, the whole one then */
+	SLOW_START_LEAST_MS = SLOW_START_MS / 10
 };
 
 static bool has_room(const struct channel *ch, const struct upstream_config *config)
@@ -34,22 +36,52 @@ static struct channel *best_channel(const struct upstream_address *a)
 	return best;
 }
 
+void address_back(struct upstream_address *a)
+{
+	if (a->upstream->config.address_count > 1) a->warm_at_ms = loop_now_ms(a->upstream->loop) + SLOW_START_MS;
+}
+
+/* What it has to do, as those see it who have their whole share. */
+static unsigned load_of(struct upstream_address *a, int64_t now_ms)
+{
+	int64_t since_ms = SLOW_START_MS - (a->warm_at_ms - now_ms);
+	if (!a->warm_at_ms || since_ms >= SLOW_START_MS) {
+		a->warm_at_ms = 0;
+		return a->in_flight;
+	}
+	if (since_ms < SLOW_START_LEAST_MS) since_ms = SLOW_START_LEAST_MS;
+	return (unsigned)((a->in_flight + 1) * SLOW_START_MS / since_ms) - 1;
+}
+
 /* The address with the least to do, in turns when several have as little; one on trial comes first, or it would never end. */
 static struct channel *choose(struct upstream *u)
 {
 	struct channel *best = NULL;
-	const struct upstream_address *best_address = NULL;
-	unsigned count = u->config.address_count, first = count > 1 ? u->turn++ % count : 0;
+	unsigned least = 0, count = u->config.address_count, first = count > 1 ? u->turn++ % count : 0;
+	int64_t now_ms = loop_now_ms(u->loop);
 	for (unsigned i = 0; i < count; i++) {
 		struct upstream_address *a = &u->addresses[(first + i) % count];
 		bool trial = a->health.state != BREAKER_CLOSED;
-		if (a->sick || (best_address && best_address->in_flight <= a->in_flight && !trial)) continue;
-		if (!health_allows(&a->health, loop_now_ms(u->loop))) continue;
+		unsigned load = load_of(a, now_ms);
+		if (a->sick || (best && least <= load && !trial)) continue;
+		if (!health_allows(&a->health, now_ms)) continue;
 		struct channel *ch = best_channel(a);
 		if (!ch) continue;
 		if (trial) return ch;
 		best = ch;
-		best_address = a;
+		least = load;
+	}
+	return best;
+}
+
+struct channel *upstream_elsewhere(struct upstream *u, const struct upstream_address *not_there)
+{
+	struct channel *best = NULL;
+	for (unsigned i = 0; i < u->config.address_count; i++) {
+		struct upstream_address *a = &u->addresses[i];
+		if (a == not_there || a->sick || a->health.state != BREAKER_CLOSED) continue;
+		struct channel *ch = best_channel(a);
+		if (ch && (!best || ch->in_flight < best->in_flight)) best = ch;
 	}
 	return best;
 }
@@ -80,6 +112,7 @@ static void give(struct channel *ch, struct upstream_call *call)
 	call->trial = health_begin(&ch->address->health);
 	call->given_ms = loop_now_ms(u->loop);
 	if (!call->tries) retry_budget_sent(&u->budget, call->given_ms);
+	if (call->hedged) hedge_plan(call);
 	channel_add(ch, call);
 }
 
@@ -114,9 +147,18 @@ static void on_probe(void *arg, enum err status, const struct http_reply *reply)
 	if (is_sick == a->sick) return;
 	if (!is_sick && !upstream_usable(a->upstream)) admission_back(a->upstream);
 	a->sick = is_sick;
+	if (is_well) address_back(a);
 	log_line(is_well ? LOG_INFO : LOG_WARN, is_well ? "upstream is well again" : "upstream is ill", "%.*s at %.*s",
 	    STR_FMT(a->upstream->config.name), STR_FMT(a->text));
 	if (is_well) loop_push(a->upstream->loop, PHASE_UPSTREAM, &a->upstream->send_task);
+}
+
+void upstream_name_call(struct upstream *u, struct upstream_call *call)
+{
+	unsigned char number[4];
+	uint32_t id = ++u->last_id;
+	for (unsigned i = 0; i < sizeof number; i++) number[i] = (unsigned char)(id >> (24 - 8 * i));
+	id_hex(number, sizeof number, call->id);
 }
 
 /* The name of the call goes before the head's last line. */
@@ -124,10 +166,7 @@ static void write_request(struct upstream_call *call, struct str head, struct st
 {
 	struct upstream *u = call->upstream;
 	if (u->config.any_order) {
-		unsigned char number[4];
-		uint32_t id = ++u->last_id;
-		for (unsigned i = 0; i < sizeof number; i++) number[i] = (unsigned char)(id >> (24 - 8 * i));
-		id_hex(number, sizeof number, call->id);
+		upstream_name_call(u, call);
 		buf_str(&call->request, str_span(head.p, head.n - 2));
 		BUF_LIT(&call->request, CALL_FIELD ": ");
 		buf_append(&call->request, call->id, sizeof call->id);
@@ -343,6 +382,7 @@ enum err upstream_send_as(struct upstream *u, struct call_kind kind, struct str 
 	call->base = kind.base;
 	call->head_request = head_request;
 	call->safe = safe;
+	call->hedged = kind.hedged && safe && !body.n && u->config.address_count > 1;
 	call->deadline_ms = deadline_ms;
 	if (deadline_ms < u->next_deadline_ms) u->next_deadline_ms = deadline_ms;
 	if (ch) {
@@ -358,7 +398,7 @@ enum err upstream_send_as(struct upstream *u, struct call_kind kind, struct str 
 enum err upstream_send(struct upstream *u, struct str head, struct str body, bool head_request, bool safe,
     int64_t deadline_ms, upstream_done *done, void *arg, struct upstream_call **out)
 {
-	struct call_kind kind = { CALL_NORMAL, NULL };
+	struct call_kind kind = { CALL_NORMAL, NULL, false };
 	return upstream_send_as(u, kind, head, body, head_request, safe, deadline_ms, done, arg, out);
 }
 

@@ -55,6 +55,11 @@ struct upstream_call {
 	bool
 	    any_coding; /* an unknown transfer coding ends with the connection (RFC 9112 6.3); else the answer is broken */
 	unsigned tries;
+	bool hedged; /* may be asked at another address too */
+	bool second; /* it is that question */
+	struct upstream_call *twin; /* the other of the two; NULL: there is none */
+	int64_t hedge_at_ms; /* 0: not, or no more */
+	enum err twin_status; /* of a first that failed while its second is out */
 	char id[8]; /* value of CALL_FIELD, when answers come in any order */
 	enum err status; /* CALL_DONE */
 	struct http_reply reply;
@@ -68,12 +73,14 @@ struct upstream_address {
 	struct str text;
 	struct channel **channels; /* config.connections of them */
 	unsigned in_flight;
+	unsigned up_count; /* of its channels */
 	struct health health;
 	bool sick; /* its health answer was bad */
 	unsigned sick_count;
 	unsigned failures; /* in a row; of connecting or at once after it */
 	int64_t retry_at_ms; /* not before this */
 	int64_t last_well_ms; /* when it last answered or stood */
+	int64_t warm_at_ms; /* it has come back and gets its whole share only then; 0: it does */
 	bool probing;
 	int64_t probed_ms;
 };
@@ -94,6 +101,7 @@ struct channel {
 	bool answered_once;
 	struct upstream_call *reading; /* whose reply is arriving; NULL until its head stands */
 	bool names_calls; /* an answer said CALL_FIELD: from then on all of them must */
+	bool names_none; /* one did not: none may */
 	bool retires; /* an answer said close: what stands behind it was not processed */
 	/* The reply being read. Until its head tells whose it is, it gathers in the first call of `sent`. */
 	struct head_scan scan;
@@ -140,6 +148,19 @@ void call_finish(struct upstream_call *call, enum err status);
 void call_return(struct upstream_call *call, bool processed);
 void call_wait(struct upstream_call *call);
 
+/** Something else takes its place on the connection, where its answer may still come; it is on no list then. */
+void call_leave_ghost(struct upstream_call *call);
+
+/* hedge.c */
+/** It goes to a connection: when it is to be asked elsewhere too. */
+void hedge_plan(struct upstream_call *call);
+/** That time has come. */
+void hedge_begin(struct upstream_call *call, int64_t now_ms);
+/** One of two is over: true when that ends nothing yet, or has ended both. */
+bool hedge_settles(struct upstream_call *call, enum err status);
+/** Nobody wants the answer any more: of the first. */
+void hedge_cancel(struct upstream_call *first);
+
 /* admission.c */
 bool admission_has_room(struct upstream *u, enum call_priority priority);
 /** False: it is turned away (and counted). */
@@ -167,6 +188,12 @@ void calls_deliver(struct loop_task *done_task);
 /* upstream.c */
 /** False when all addresses have been away for long. */
 bool upstream_has_hope(const struct upstream *u);
+/** The least busy connection of any address but that one, if all is well there. NULL. */
+struct channel *upstream_elsewhere(struct upstream *u, const struct upstream_address *not_there);
+/** Gives the call a name of its own. */
+void upstream_name_call(struct upstream *u, struct upstream_call *call);
+/** The address is back after it had failed: its share grows slowly. */
+void address_back(struct upstream_address *a);
 /** Sets the timer's pace to what there is to watch. */
 void upstream_pace(struct upstream *u);
 

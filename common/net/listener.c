@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/core/log.h"
+#include "common/net/proxy_accept.h"
 #include "common/net/tls_stream.h"
 
 enum { BACKLOG = 4096 };
@@ -22,6 +23,7 @@ struct listener {
 	struct loop *loop;
 	void (*accepted)(void *arg, struct stream *s);
 	void *arg;
+	struct proxy_accept *proxies; /* NULL: clients connect by themselves */
 	struct tls_accept *tls; /* NULL: plain */
 	struct sockaddr_un local; /* path of a Unix socket */
 	struct stat made; /* the file we made there */
@@ -50,6 +52,16 @@ static void complain_seldom(struct listener *ln, int uv_error)
 	log_line(LOG_ERROR, "cannot accept a connection", "%s", uv_error ? uv_strerror(uv_error) : "no socket");
 }
 
+static void hand_on(void *arg, struct stream *s)
+{
+	struct listener *ln = arg;
+	if (ln->tls) {
+		tls_accept_stream(ln->tls, s);
+	} else {
+		ln->accepted(ln->arg, s);
+	}
+}
+
 static void on_connection(uv_stream_t *uv, int status)
 {
 	struct listener *ln = uv->data;
@@ -62,10 +74,10 @@ static void on_connection(uv_stream_t *uv, int status)
 	}
 	if (s) {
 		stream_settle(s);
-		if (ln->tls) {
-			tls_accept_stream(ln->tls, s);
+		if (ln->proxies) {
+			proxy_accept_stream(ln->proxies, s);
 		} else {
-			ln->accepted(ln->arg, s);
+			hand_on(ln, s);
 		}
 		return;
 	}
@@ -203,10 +215,12 @@ static int adopt(struct listener *ln, int fd)
 	return uv_listen(&ln->uv.stream, BACKLOG, on_connection);
 }
 
-static void forget(struct listener *ln)
+static void drop_pending(struct listener *ln)
 {
+	if (ln->proxies) proxy_accept_free(ln->proxies);
 	if (ln->tls) tls_accept_free(ln->tls);
-	free(ln);
+	ln->proxies = NULL;
+	ln->tls = NULL;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -228,18 +242,28 @@ void listener_close(struct listener *ln)
 {
 	if (!ln || ln->closed) return;
 	listener_stop(ln);
+	drop_pending(ln);
 	if (ln->gone) {
-		forget(ln);
+		free(ln);
 		return;
 	}
-	if (ln->tls) tls_accept_free(ln->tls);
-	ln->tls = NULL;
 	ln->closed = true;
 }
 
 unsigned listener_pending(const struct listener *ln)
 {
-	return ln->tls ? tls_accept_count(ln->tls) : 0;
+	return (ln->proxies ? proxy_accept_count(ln->proxies) : 0) + (ln->tls ? tls_accept_count(ln->tls) : 0);
+}
+
+void listener_expect_proxies(struct listener *ln, bool (*trusts)(void *arg, struct str peer), void *arg)
+{
+	CHECK(!ln->proxies);
+	ln->proxies = proxy_accept_new(ln->loop, trusts, arg, hand_on, ln);
+}
+
+uint64_t listener_proxies_refused(const struct listener *ln)
+{
+	return ln->proxies ? proxy_accept_refused(ln->proxies) : 0;
 }
 
 static int open_address(struct listener *ln, struct str address, bool reuse_port)

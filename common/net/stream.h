@@ -40,7 +40,14 @@ bool listener_matches(int fd, struct str address);
 int listener_port(const struct listener *ln);
 /** Accepts nobody more. Handshakes under way go on and are still handed over, until listener_close. */
 void listener_stop(struct listener *ln);
-/** Handshakes under way. */
+/**
+ * From now on each connection begins with a head of PROXY protocol v2, and its peer is the client that this names. Whoever `trusts`
+ * does not say yes to, or does not begin so within 5 s, is cut. Once, right after listener_open.
+ */
+void listener_expect_proxies(struct listener *ln, bool (*trusts)(void *arg, struct str peer), void *arg);
+/** How many were cut so. */
+uint64_t listener_proxies_refused(const struct listener *ln);
+/** Handshakes under way, and heads of proxies. */
 unsigned listener_pending(const struct listener *ln);
 void listener_close(struct listener *ln);
 

@@ -224,6 +224,14 @@ void request_set(struct request *r, const char *bind, struct str value)
 	r->settings = s;
 }
 
+void request_set_kept(struct request *r, const char *bind, struct str value)
+{
+	struct setting *s = ARENA_NEW(r->arena, struct setting);
+	if (!s) return;
+	*s = (struct setting){ .next = r->settings, .bind = str_of(bind), .value = value };
+	r->settings = s;
+}
+
 void request_set_i64(struct request *r, const char *bind, int64_t value)
 {
 	request_set(r, bind, arena_printf(r->arena, "%lld", (long long)value));

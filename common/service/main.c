@@ -94,6 +94,7 @@ static enum err listen_start(struct service *s)
 		.field_count_max = 160,
 		.any_order = true,
 		.body_bytes_max = BODY_BYTES_MAX,
+		.arena_bytes_max = s->def->exchange_bytes_max,
 		.on_head = request_head,
 		.on_request = request_receive,
 		.on_refused = request_refused,

@@ -99,36 +99,44 @@ static void put_label_value(struct buf *out, struct str s)
 	}
 }
 
-static struct str render_labels(struct metrics *m, const struct metric_label *labels, unsigned count)
+static void render_labels(struct buf *text, const struct metric_label *labels, unsigned count)
 {
-	struct buf text;
 	CHECK(count <= METRICS_LABELS_MAX);
-	buf_init(&text, 4096);
 	for (unsigned i = 0; i < count; i++) {
-		if (i) buf_char(&text, ',');
-		buf_str(&text, str_of(labels[i].name));
-		BUF_LIT(&text, "=\"");
-		put_label_value(&text, labels[i].value);
-		buf_char(&text, '"');
+		if (i) buf_char(text, ',');
+		buf_str(text, str_of(labels[i].name));
+		BUF_LIT(text, "=\"");
+		put_label_value(text, labels[i].value);
+		buf_char(text, '"');
 	}
-	struct str kept = buf_ok(&text) && text.n ? arena_str(&m->arena, buf_view(&text)) : STR("");
-	buf_free(&text);
-	return kept;
 }
 
-static struct series *need_series(struct metrics *m, const char *name, const char *help, enum metric_type type,
-    const struct metric_label *labels, unsigned label_count)
+static struct series *add_series(struct metrics *m, struct family *f, struct str labels)
 {
-	struct family *f = need_family(m, name, help, type);
-	struct str text = f ? render_labels(m, labels, label_count) : STR_NONE;
-	struct series *s = text.p ? map_get(&f->by_labels, text) : NULL;
-	if (s) return s;
+	struct str text = labels.n ? arena_str(&m->arena, labels) : STR("");
+	struct series *s = NULL;
 	if (text.p && m->series_count < METRICS_SERIES_MAX) s = ARENA_NEW(&m->arena, struct series);
 	if (!s || !map_set(&f->by_labels, text, s)) return &m->spill;
 	s->labels = text;
 	m->series_count++;
 	*(f->last ? &f->last->next : &f->first) = s;
 	f->last = s;
+	return s;
+}
+
+/* Each reload asks for all of them again: what is there takes no memory a second time. */
+static struct series *need_series(struct metrics *m, const char *name, const char *help, enum metric_type type,
+    const struct metric_label *labels, unsigned label_count)
+{
+	struct family *f = need_family(m, name, help, type);
+	struct buf text;
+	if (!f) return &m->spill;
+	buf_init(&text, 4096);
+	render_labels(&text, labels, label_count);
+	struct str rendered = buf_ok(&text) && text.n ? buf_view(&text) : STR("");
+	struct series *s = map_get(&f->by_labels, rendered);
+	if (!s) s = add_series(m, f, rendered);
+	buf_free(&text);
 	return s;
 }
 

@@ -49,6 +49,7 @@ struct service_def {
 	/** Services whose events come into our table `inbox`, each once and in order (consumer.c); needs YG_REDIS. */
 	const char *const *consumes;
 	unsigned consumes_count;
+	size_t exchange_bytes_max; /* memory of one request; 0: 4 MiB */
 };
 
 /** serve (default), relay, migrate, check (link only, then exit), operations (print the audit), statements (print the SQL). Returns the exit status. */
@@ -84,6 +85,8 @@ struct str request_header(const struct request *r, struct str name);
 struct str request_value(struct request *r, const char *bind);
 /** Sets a bind of the flow ("flow.phone_index"); copied. Absent is NULL in SQL. */
 void request_set(struct request *r, const char *bind, struct str value);
+/** As request_set, but not copied: for what is large and lives as long as the request. */
+void request_set_kept(struct request *r, const char *bind, struct str value);
 void request_set_i64(struct request *r, const char *bind, int64_t value);
 enum language request_language(const struct request *r);
 int64_t request_deadline_ms(const struct request *r);
@@ -94,6 +97,11 @@ void request_limit_time(struct request *r, int64_t ms);
 enum next request_query(struct request *r, const char *statement);
 /** Several statements as one transaction, one round trip; request_rows_at(i) reads each. Statements that return nothing are fine. */
 enum next request_query_all(struct request *r, const char *const *statements, unsigned count);
+/**
+ * In a job, for one statement that takes seconds: as request_query, on a connection of its own, so that nobody waits behind it, with a
+ * minute's time.
+ */
+enum next request_query_apart(struct request *r, const char *statement);
 /** As request_query, but a database refusal does not fail the request: the next step asks request_outcome. */
 enum next request_try_query(struct request *r, const char *statement);
 enum err request_outcome(const struct request *r); /* of the last asynchronous thing */

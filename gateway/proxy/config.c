@@ -57,9 +57,9 @@ static int64_t read_number(
 {
 	const struct json *v = json_get(object, str_of(key));
 	int64_t n = fallback;
-	if (v && (!json_int64(v, &n) || n < least || n > most))
-		fault(c, object, "%s must be a number from %lld to %lld", key, (long long)least, (long long)most);
-	return n;
+	if (!v || (json_int64(v, &n) && n >= least && n <= most)) return n;
+	fault(c, object, "%s must be a number from %lld to %lld", key, (long long)least, (long long)most);
+	return fallback; /* what is out of range is not calculated with */
 }
 
 static bool read_flag(struct config_reader *c, const struct json *object, const char *key, bool fallback)

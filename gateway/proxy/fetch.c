@@ -311,6 +311,7 @@ static void end_refresh(struct refresh *r)
 	r->entry->refreshing = false;
 	entry_release(r->entry);
 	r->route->refreshes--;
+	proxy_route_release(r->route);
 	arena_release(&r->arena);
 	free(r);
 }
@@ -352,7 +353,7 @@ void fetch_refresh(const struct fetch *like, struct entry *e)
 	struct refresh *r = calloc(1, sizeof *r);
 	CHECK(r != NULL);
 	arena_init(&r->arena, 4096, 1024 * 1024);
-	r->route = route;
+	r->route = proxy_route_share(route);
 	r->entry = entry_share(e);
 	r->fetch = (struct fetch){ .route = route,
 		.arena = &r->arena,

@@ -1,20 +1,30 @@
-/* Plain proxy routes as a whole: their origins, the listeners that know nothing else, and which route a path belongs to. */
+/* Plain proxy routes as a whole: the listeners that know nothing else, the present table of routes, and those before it. */
 #include "gateway/proxy/proxy.h"
 
 #include <stdlib.h>
 
 #include "common/core/log.h"
+#include "gateway/proxy/table.h"
 #include "gateway/request.h"
 
 enum { UNROUTED_BODY_BYTES_MAX = 64 * 1024 };
 
+/* What the metrics of one route's name read, whatever table it stands in. */
+struct meter {
+	struct meter *next;
+	struct str name;
+	const struct origin *origin; /* NULL: no route has this name now */
+};
+
 struct proxies {
 	struct gateway *gateway;
-	struct proxy_route routes[PROXY_ROUTES_MAX];
-	unsigned route_count;
+	struct proxy_table *table; /* the present one */
+	struct list tables; /* all that somebody holds */
+	struct meter *meters;
 	struct http_server *servers[PROXY_LISTENERS_MAX];
 	unsigned server_count;
 	unsigned draining; /* listeners that still have connections */
+	bool stopped;
 	void (*drained)(void *arg);
 	void *drained_arg;
 	struct loop_task drained_task;
@@ -43,78 +53,69 @@ static void on_refused(void *arg, struct http_exchange *x, enum err why)
 {
 	struct proxies *p = arg;
 	struct request *r = x->user ? x->user : request_new(p->gateway, x);
-	if (!r) {
-		http_respond(x, &(struct http_response){ .status = err_info(why)->status, .close = true });
-		return;
-	}
-	if (!r->proxied) request_use_proxy(r, NULL);
-	if (r->step == 0) (void)proxy_receive(r);
-	r->problem = (struct problem){ .err = why };
-	steps_fail(r);
-}
-
-static void on_finished(void *arg, struct http_exchange *x, int status, size_t bytes_sent)
-{
-	struct request *r = x->user;
-	(void)arg;
-	if (!r) return;
-	r->sent_status = status;
-	r->sent_bytes = bytes_sent;
-	steps_end(r);
+	if (r && !r->proxied) request_use_proxy(r, NULL);
+	if (r && r->step == 0) (void)proxy_receive(r);
+	request_refused(r, x, why);
 }
 
 /* ── routes ── */
 
-static bool covers(struct str prefix, struct str path)
-{
-	if (prefix.n == 1) return true;
-	return str_starts(path, prefix) && (path.n == prefix.n || path.p[prefix.n] == '/');
-}
-
 struct proxy_route *proxies_find(struct proxies *p, struct str path, bool on_public)
 {
-	struct proxy_route *best = NULL;
-	for (unsigned i = 0; p && i < p->route_count; i++) {
-		struct proxy_route *r = &p->routes[i];
-		if ((on_public && !r->config.is_public) || !covers(r->config.prefix, path)) continue;
-		if (!best || best->config.prefix.n < r->config.prefix.n) best = r;
-	}
-	return best;
+	return proxy_table_find(p->table, path, on_public);
+}
+
+static struct origin_stats stats_of(const struct meter *m)
+{
+	return m->origin ? origin_stats(m->origin) : (struct origin_stats){ 0 };
 }
 
 static double read_in_flight(void *arg)
 {
-	return origin_stats(arg).in_flight;
+	return stats_of(arg).in_flight;
 }
 
 static double read_connections(void *arg)
 {
-	return origin_stats(arg).connections;
+	return stats_of(arg).connections;
 }
 
 static double read_failed(void *arg)
 {
-	return (double)origin_stats(arg).failed;
+	return (double)stats_of(arg).failed;
 }
 
-static void open_route(struct proxies *p, const struct proxy_route_config *config)
+static struct meter *meter_of(struct proxies *p, struct str name)
 {
-	struct gateway *g = p->gateway;
-	struct proxy_route *r = &p->routes[p->route_count++];
-	struct metric_label l = { "route", config->name };
-	*r = (struct proxy_route){ .config = *config, .cache = config->cache ? g->cache : NULL, .loop = g->loop };
-	r->origin = origin_new(g->loop, &(struct origin_config){ .name = config->name,
-					    .addresses = r->config.origins,
-					    .address_count = config->origin_count,
-					    .connections_max = config->connections_max,
-					    .reply_bytes_max = config->reply_bytes_max });
-	metrics_operation(g->metrics, config->name, STR("*"), &r->metrics);
-	metrics_gauge_fn(
-	    g->metrics, "yg_origin_connections", "Connections to origins.", &l, 1, read_connections, r->origin);
-	metrics_gauge_fn(
-	    g->metrics, "yg_origin_in_flight", "Requests sent and not answered.", &l, 1, read_in_flight, r->origin);
-	metrics_counter_fn(
-	    g->metrics, "yg_origin_failed_total", "Requests without an answer.", &l, 1, read_failed, r->origin);
+	struct meter **at = &p->meters;
+	while (*at && !str_eq((*at)->name, name)) at = &(*at)->next;
+	if (*at) return *at;
+	struct metrics *metrics = p->gateway->metrics;
+	struct meter *m = *at = ARENA_NEW(&p->gateway->boot, struct meter);
+	CHECK(m != NULL);
+	m->name = arena_str(&p->gateway->boot, name);
+	struct metric_label l = { "route", m->name };
+	metrics_gauge_fn(metrics, "yg_origin_connections", "Connections to origins.", &l, 1, read_connections, m);
+	metrics_gauge_fn(metrics, "yg_origin_in_flight", "Requests sent and not answered.", &l, 1, read_in_flight, m);
+	metrics_counter_fn(metrics, "yg_origin_failed_total", "Requests without an answer.", &l, 1, read_failed, m);
+	return m;
+}
+
+static void point_meters(struct proxies *p)
+{
+	for (struct meter *m = p->meters; m; m = m->next) m->origin = NULL;
+	for (unsigned i = 0; !p->stopped && i < p->table->route_count; i++)
+		meter_of(p, p->table->routes[i].config.name)->origin = p->table->routes[i].origin;
+}
+
+void proxies_use(struct proxies *p, struct proxy_table *table)
+{
+	struct proxy_table *before = p->table;
+	list_push(&p->tables, &table->link);
+	proxy_table_open(table, p->gateway, before);
+	p->table = table;
+	point_meters(p);
+	if (before) proxy_route_release(&before->routes[0]); /* there is no table without a route */
 }
 
 /* ── the whole ── */
@@ -125,37 +126,48 @@ static void on_drained_task(struct loop_task *task)
 	if (p->drained) p->drained(p->drained_arg);
 }
 
-static enum err open_listener(struct proxies *p, struct str address, bool reuse_port)
+struct proxies *proxies_new(struct gateway *g, struct proxy_table *table)
 {
+	struct proxies *p = calloc(1, sizeof *p);
+	CHECK(p != NULL);
+	p->gateway = g;
+	p->drained_task.run = on_drained_task;
+	list_init(&p->tables);
+	proxies_use(p, table);
+	return p;
+}
+
+enum err proxies_listen(struct proxies *p)
+{
+	struct gateway *g = p->gateway;
+	const struct listeners *l = g->process->listeners;
 	struct http_server_config config = {
 		.require_host = true,
 		.body_bytes_max = (size_t)16 * 1024 * 1024, /* each route has its own */
 		.on_head = on_head,
 		.on_request = on_request,
 		.on_refused = on_refused,
-		.on_finished = on_finished,
+		.on_finished = request_finished,
 		.arg = p,
 	};
-	TRY(http_server_open(p->gateway->loop, address, reuse_port, &config, &p->servers[p->server_count]));
-	p->server_count++;
-	log_line(LOG_INFO, "listening for proxied requests", "%.*s", STR_FMT(address));
-	return ERR_NONE;
-}
-
-enum err proxies_open(struct gateway *g, const struct proxy_config *config, bool reuse_port, struct proxies **out)
-{
-	struct proxies *p = *out = calloc(1, sizeof *p);
-	CHECK(p != NULL);
-	p->gateway = g;
-	p->drained_task.run = on_drained_task;
-	for (unsigned i = 0; i < config->route_count; i++) open_route(p, &config->routes[i]);
-	for (unsigned i = 0; i < config->listener_count; i++) TRY(open_listener(p, config->listeners[i], reuse_port));
+	for (unsigned i = 0; i < PROXY_LISTENERS_MAX; i++) {
+		struct str address = listeners_address(l, &g->boot, LISTENER_PROXY + i, g->worker);
+		if (!address.p) continue;
+		TRY(http_server_open(g->loop, address, false, &config, &p->servers[p->server_count]));
+		p->server_count++;
+	}
 	return ERR_NONE;
 }
 
 void proxies_stop(struct proxies *p)
 {
-	for (unsigned i = 0; p && i < p->route_count; i++) origin_free(p->routes[i].origin);
+	if (!p) return;
+	p->stopped = true;
+	point_meters(p);
+	for (struct list *i = p->tables.next, *next; i != &p->tables; i = next) {
+		next = i->next;
+		proxy_table_stop(CONTAINER_OF(i, struct proxy_table, link));
+	}
 }
 
 void proxies_close(struct proxies *p)
@@ -165,6 +177,8 @@ void proxies_close(struct proxies *p)
 
 void proxies_free(struct proxies *p)
 {
+	for (struct list *i; p && (i = list_first(&p->tables));)
+		proxy_table_free(CONTAINER_OF(i, struct proxy_table, link));
 	free(p);
 }
 
@@ -174,11 +188,16 @@ static void one_drained(void *arg)
 	if (--p->draining == 0) loop_push(p->gateway->loop, PHASE_LAST, &p->drained_task);
 }
 
-void proxies_drain(struct proxies *p, void (*drained)(void *arg), void *arg)
+void proxies_drain(struct proxies *p, int64_t grace_ms, void (*drained)(void *arg), void *arg)
 {
 	p->drained = drained;
 	p->drained_arg = arg;
 	p->draining = p->server_count;
 	if (!p->server_count) loop_push(p->gateway->loop, PHASE_LAST, &p->drained_task);
-	for (unsigned i = 0; i < p->server_count; i++) http_server_drain(p->servers[i], one_drained, p);
+	for (unsigned i = 0; i < p->server_count; i++) {
+		if (grace_ms)
+			http_server_retire(p->servers[i], grace_ms, one_drained, p);
+		else
+			http_server_drain(p->servers[i], one_drained, p);
+	}
 }

@@ -177,7 +177,7 @@ static struct str cell(const struct reader *r, enum column c)
 }
 
 /* Our numbers and WeChat's: they go into JSON as they are. `0` and nothing mean none. */
-static bool is_number(struct str s)
+bool bill_is_number(struct str s)
 {
 	if (s.n > NUMBER_BYTES_MAX) return false;
 	for (size_t i = 0; i < s.n; i++) {
@@ -201,7 +201,7 @@ static bool two_digits(struct str s, size_t at, int least, int most)
 }
 
 /* Not past the 28th unless the month has it is what the database would refuse; it never gets to see another. */
-static bool is_time(struct str s)
+bool bill_is_time(struct str s)
 {
 	static const int days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 	if (s.n != TIME_BYTES || s.p[4] != '-' || s.p[7] != '-' || s.p[10] != ' ' || s.p[13] != ':' || s.p[16] != ':')
@@ -221,8 +221,8 @@ struct line {
 
 static bool put(struct reader *r, const struct line *l)
 {
-	if (!is_number(l->order) || !is_number(l->transaction) || !is_number(l->refund_number) ||
-	    !is_number(l->refund_id) || !is_number(l->state) || !is_time(l->at))
+	if (!bill_is_number(l->order) || !bill_is_number(l->transaction) || !bill_is_number(l->refund_number) ||
+	    !bill_is_number(l->refund_id) || !bill_is_number(l->state) || !bill_is_time(l->at))
 		return false;
 	buf_printf(r->lines, "%s[\"%s\",\"%.*s\",\"%.*s\",\"%.*s\",\"%.*s\",\"%.*s\",%lld,%lld,\"%.*s\"]",
 	    r->seen.lines ? "," : "", l->kind, STR_FMT(l->order), STR_FMT(l->transaction), STR_FMT(l->refund_number),
@@ -269,7 +269,7 @@ static bool fund_row(struct reader *r)
 		return false;
 	*(in ? &r->seen.paid_fen : &r->seen.refunded_fen) += l.amount_fen;
 	if (!in) l.amount_fen = -l.amount_fen;
-	if (!is_number(l.order)) l.order = STR(""); /* a withdrawal's voucher may be anything */
+	if (!bill_is_number(l.order)) l.order = STR(""); /* a withdrawal's voucher may be anything */
 	return put(r, &l);
 }
 

@@ -47,4 +47,9 @@ MUST_USE enum bill_fault bill_read(enum bill_kind kind, struct str text, struct 
 /** "12.34" or "-0.05000" as thousandths of a fen; false for anything else. */
 bool bill_yuan(struct str text, int64_t *milli_fen);
 
+/** Nothing, or a number as platforms give them: may stand in JSON as it is. */
+bool bill_is_number(struct str text);
+/** "YYYY-MM-DD HH:MM:SS", and there is such a day. */
+bool bill_is_time(struct str text);
+
 #endif

@@ -4,9 +4,11 @@
 #include "common/core/map.h"
 #include "common/service/service.h"
 #include "services/donations/bill.h"
+#include "services/donations/day_list.h"
 #include "services/donations/pace.h"
 #include "services/donations/provider.h"
 #include "services/donations/wechat_pay.h"
+#include "services/donations/workbook.h"
 
 enum { OPENID_BYTES_MAX = 64 };
 
@@ -17,7 +19,8 @@ struct openid {
 
 /* What waits for a person or for the jobs, as /metrics shows it: job money_watch. */
 struct matters {
-	int64_t *exceptions_open, *refunds_failed, *refunds_due, *orders_due;
+	int64_t *exceptions_open, *refunds_failed, *refunds_due, *orders_due, *unpayable;
+	int64_t *receipts_failed, *red_letters_failed;
 	int64_t *differences_open, *days_due; /* job reconciliation */
 };
 
@@ -112,6 +115,21 @@ enum next refund_sign_look(struct request *r);
 enum next refund_send_look(struct request *r);
 enum next refund_read_look(struct request *r);
 
+/* A call to the receipt platform. */
+struct receipt_call {
+	const char *method;
+	struct str target, body;
+	char nonce[33];
+	bool good, refused; /* as promised; refused for good */
+	struct str code;
+	const struct json *reply;
+	int64_t timeout_ms; /* 0: what is usual */
+};
+/** Signs and sends; the next step reads request_reply. */
+enum next receipt_call(struct request *r, struct receipt_call *c);
+/** The platform itself signed this reply to the call. May run in any thread. */
+bool receipt_signed(struct arena *a, struct str key, const struct receipt_call *c, const struct reply *reply);
+
 /* flow_reconcile.c: job reconciliation, and reconciliation_ask for each run that is due */
 extern const struct flow reconciliation_ask;
 struct bill_work { /* read in the thread pool */
@@ -127,11 +145,21 @@ struct bill_of_day {
 	bool empty; /* WeChat has none for a day without transactions */
 	struct bill_work work;
 };
+struct list_work { /* the platform's list of the day, read in the thread pool */
+	struct arena arena;
+	struct receipt_call ask;
+	struct reply reply;
+	struct str key, day;
+	struct buf lines;
+	bool is_signed;
+	enum bill_fault fault;
+};
 enum { BILLS = 2 };
 struct reconcile_state {
 	struct str day;
 	bool last_try, failed;
 	struct bill_of_day bills[BILLS], *bill;
+	struct list_work receipts;
 };
 enum next reconcile_take(struct request *r);
 enum next reconcile_taken(struct request *r);
@@ -145,12 +173,20 @@ enum next reconcile_sign_file(struct request *r);
 enum next reconcile_send_file(struct request *r);
 enum next reconcile_read_file(struct request *r);
 enum next reconcile_bill_done(struct request *r);
+enum next reconcile_receipts(struct request *r);
+enum next reconcile_read_receipts(struct request *r);
+enum next reconcile_receipts_done(struct request *r);
 enum next reconcile_write(struct request *r);
 
-/* flow_export.c: gift_export, disbursement_export */
+/* flow_export.c: gift_export, disbursement_export, gift_workbook, disbursement_workbook */
 enum next export_gifts(struct request *r);
 enum next export_disbursements(struct request *r);
 enum next export_answer(struct request *r);
+enum next workbook_gifts(struct request *r);
+enum next workbook_disbursements(struct request *r);
+enum next workbook_build(struct request *r);
+enum next workbook_record(struct request *r);
+enum next workbook_answer(struct request *r);
 
 /* flow_watch.c: job money_watch */
 enum next watch_query(struct request *r);
@@ -175,25 +211,19 @@ enum next title_show_mine(struct request *r);
 enum next title_load(struct request *r);
 enum next title_show(struct request *r);
 
-/* flow_party.c: party_create, party_get, party_search */
+/* flow_party.c: party_create, party_get, party_update, party_search */
 enum next party_seal(struct request *r);
 enum next party_insert(struct request *r);
 enum next party_made(struct request *r);
 enum next party_load(struct request *r);
 enum next party_show(struct request *r);
+enum next party_reseal(struct request *r);
+enum next party_save(struct request *r);
 enum next party_look_up(struct request *r);
 enum next party_found(struct request *r);
 
 /* flow_receipt.c: job receipt_follow, and receipt_ask for each receipt or red letter it takes */
 extern const struct flow receipt_ask;
-struct receipt_call {
-	const char *method;
-	struct str target, body;
-	char nonce[33];
-	bool good, refused; /* as promised; refused for good */
-	struct str code;
-	const struct json *reply;
-};
 struct receipt_state {
 	struct str request_no, refusal;
 	bool reversal;

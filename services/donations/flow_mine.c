@@ -64,6 +64,11 @@ enum next mine_answer(struct request *r)
 	put(r, w, "public_code");
 	json_put_key(w, STR("campaign"));
 	json_put_raw(w, request_column(r, 0, "campaign"));
+	struct str page = request_column(r, 0, "page");
+	if (page.p) {
+		json_put_key(w, STR("page"));
+		json_put_raw(w, page);
+	}
 	json_put_member_i64(w, "amount_fen", request_column_i64(r, 0, "amount_fen", 0));
 	json_put_member_i64(w, "refunded_fen", request_column_i64(r, 0, "refunded_fen", 0));
 	static const char *const texts[] = { "channel", "state", "disclosure", "shown_name", "message", "created_at",

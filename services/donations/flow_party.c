@@ -62,7 +62,9 @@ enum next party_show(struct request *r)
 	struct json_writer *w = request_writer(r);
 	static const char *const texts[] = { "id", "organization", "kind", "disclosure", "alias", "merged_into",
 		"created_at", "erased_at" };
+	request_add_header(r, STR("ETag"), arena_printf(a, "\"%.*s\"", STR_FMT(request_column(r, 0, "version"))));
 	json_begin_object(w);
+	json_put_member_i64(w, "version", request_column_i64(r, 0, "version", 0));
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) put(r, w, texts[i]);
 	if (name.p) json_put_member_str(w, "name", mask_name(a, name));
 	if (phone.p) json_put_member_str(w, "phone", mask_phone(a, phone));
@@ -72,6 +74,39 @@ enum next party_show(struct request *r)
 	json_put_raw(w, request_column(r, 0, "consents"));
 	json_end_object(w);
 	return request_answer(r, 0);
+}
+
+/* A member of the patch, or what stood there; null takes it away. */
+static struct str patched(const struct request *r, const char *member, struct str old)
+{
+	const struct json *given = json_get(request_body(r), str_of(member));
+	return given ? json_string(given) : old;
+}
+
+/* The record is opened and sealed as a whole, under a new key: what is not in the patch stays. */
+enum next party_reseal(struct request *r)
+{
+	struct str name, phone;
+	if (request_rows(r) == 0) return request_fail(r, ERR_NOT_FOUND, NULL);
+	if (request_column(r, 0, "erased_at").p) return request_refuse(r, "party-erased", NULL);
+	enum err e = mine_open(r, "name", str_of(name_context), &name);
+	if (e == ERR_NONE) e = mine_open(r, "phone", str_of(phone_context), &phone);
+	if (e != ERR_NONE) return request_fail(r, e, NULL);
+	name = patched(r, "name", name);
+	phone = patched(r, "phone", phone);
+	e = request_seal(r, "flow.name", str_of(name_context), name);
+	if (e == ERR_NONE && phone.n) e = request_seal(r, "flow.phone", str_of(phone_context), phone);
+	if (e != ERR_NONE) return request_fail(r, e, NULL);
+	if (phone.n) find_by(r, phone);
+	request_set(r, "flow.alias", patched(r, "alias", request_column(r, 0, "alias")));
+	request_set(r, "flow.disclosure", patched(r, "disclosure", request_column(r, 0, "disclosure")));
+	request_set(r, "flow.version", request_column(r, 0, "version"));
+	return NEXT_STEP;
+}
+
+enum next party_save(struct request *r)
+{
+	return request_query(r, "party_update");
 }
 
 enum next party_look_up(struct request *r)

@@ -30,18 +30,18 @@ enum next receipt_taken(struct request *r)
 
 /* ── one call ── */
 
-static struct str mac(struct request *r, struct str text)
+/* In the hex of an HMAC; absent without memory. Pure: also called in the thread pool. */
+static struct str mac(struct arena *a, struct str key, struct str text)
 {
-	const struct donations *d = request_context(r);
 	unsigned char digest[SHA256_BYTES];
-	char *hex = arena_alloc(request_arena(r), 2 * SHA256_BYTES + 1);
+	char *hex = arena_alloc(a, 2 * SHA256_BYTES + 1);
 	if (!hex || !text.p) return STR_NONE;
-	hmac_sha256(d->receipts.key, text, digest);
+	hmac_sha256(key, text, digest);
 	id_hex(digest, sizeof digest, hex);
 	return str_span(hex, 2 * SHA256_BYTES);
 }
 
-static enum next call(struct request *r, struct receipt_call *c)
+enum next receipt_call(struct request *r, struct receipt_call *c)
 {
 	const struct donations *d = request_context(r);
 	struct arena *a = request_arena(r);
@@ -49,8 +49,9 @@ static enum next call(struct request *r, struct receipt_call *c)
 	id_random(random, sizeof random);
 	id_hex(random, sizeof random, c->nonce);
 	struct str now = arena_printf(a, "%lld", (long long)clock_wall_s());
-	struct str signature = mac(r, arena_printf(a, "%s\n%.*s\n%.*s\n%.*s\n%.*s", c->method, STR_FMT(c->target),
-					  STR_FMT(now), 2 * NONCE_BYTES, c->nonce, STR_FMT(c->body)));
+	struct str signature = mac(a, d->receipts.key,
+	    arena_printf(a, "%s\n%.*s\n%.*s\n%.*s\n%.*s", c->method, STR_FMT(c->target), STR_FMT(now), 2 * NONCE_BYTES,
+		c->nonce, STR_FMT(c->body)));
 	const struct http_field fields[] = {
 		{ STR("Accept"), STR("application/json") },
 		{ STR("Content-Type"), STR("application/json") },
@@ -65,7 +66,7 @@ static enum next call(struct request *r, struct receipt_call *c)
 		.fields = fields,
 		.field_count = ARRAY_LEN(fields),
 		.body = c->body,
-		.timeout_ms = PLATFORM_TIMEOUT_MS };
+		.timeout_ms = c->timeout_ms ? c->timeout_ms : PLATFORM_TIMEOUT_MS };
 	if (!f.url.p || !signature.p || a->overflow) return request_fail(r, ERR_MEMORY, NULL);
 	return request_fetch(r, &f);
 }
@@ -80,6 +81,14 @@ static bool for_good(struct str code)
 	return false;
 }
 
+bool receipt_signed(struct arena *a, struct str key, const struct receipt_call *c, const struct reply *reply)
+{
+	struct str text =
+	    arena_printf(a, "%.*s\n%d\n%.*s", 2 * NONCE_BYTES, c->nonce, reply->status, STR_FMT(reply->body));
+	struct str right = mac(a, key, text);
+	return right.p && crypto_equal(http_get(reply->fields, STR("x-receipt-signature")), right);
+}
+
 /* What the platform said, when it is the platform that said it. */
 static void read_reply(struct request *r, struct receipt_call *c)
 {
@@ -91,10 +100,8 @@ static void read_reply(struct request *r, struct receipt_call *c)
 		c->code = str_of(err_info(reply->err)->name);
 		return;
 	}
-	struct str right = mac(r, arena_printf(request_arena(r), "%.*s\n%d\n%.*s", 2 * NONCE_BYTES, c->nonce,
-				      reply->status, STR_FMT(reply->body)));
-	struct str given = http_get(reply->fields, STR("x-receipt-signature"));
-	if (!right.p || !crypto_equal(given, right)) {
+	const struct donations *d = request_context(r);
+	if (!receipt_signed(request_arena(r), d->receipts.key, c, reply)) {
 		log_line(LOG_WARN, "receipt platform", "status %d, and the platform did not sign it", reply->status);
 		return;
 	}
@@ -179,13 +186,13 @@ static enum next look(struct request *r, struct receipt_state *f)
 	f->look.method = "GET";
 	f->look.target = arena_printf(request_arena(r), "/v1/requests/%.*s", STR_FMT(f->request_no));
 	f->look.body = STR("");
-	return call(r, &f->look);
+	return receipt_call(r, &f->look);
 }
 
 enum next receipt_send(struct request *r)
 {
 	struct receipt_state *f = request_state(r);
-	if (f->call.body.p) return call(r, &f->call);
+	if (f->call.body.p) return receipt_call(r, &f->call);
 	f->call.code =
 	    STR("TITLE_DESTROYED"); /* its key is gone: nobody can ask any more, only see what an earlier try did */
 	f->call.refused = true;

@@ -1,5 +1,6 @@
 /* Reconciliation of a day: both bills are asked for (the reply is signed and names the file's hash), fetched, unpacked and read in the
- * thread pool, then compared and kept in one transaction. Whatever goes wrong is the state of the run; it is tried again later. */
+ * thread pool, and so is the receipt platform's list of the day; then all is compared and kept in one transaction. Whatever goes wrong is
+ * the state of the run; it is tried again later. A platform that stays away does not keep WeChat's bills waiting for ever. */
 #include "services/donations/donations.h"
 
 enum {
@@ -49,6 +50,13 @@ static void work_release(void *arg)
 	arena_release(&w->arena);
 }
 
+static void list_release(void *arg)
+{
+	struct list_work *w = arg;
+	buf_free(&w->lines);
+	arena_release(&w->arena);
+}
+
 enum next reconcile_begin(struct request *r)
 {
 	struct reconcile_state *f = request_state(r);
@@ -63,6 +71,9 @@ enum next reconcile_begin(struct request *r)
 		arena_on_release(request_arena(r), work_release, w);
 	}
 	f->bill = f->bills;
+	buf_init(&f->receipts.lines, DAY_LIST_BYTES_MAX);
+	arena_init(&f->receipts.arena, 1024, 2 * DAY_LIST_BYTES_MAX);
+	arena_on_release(request_arena(r), list_release, &f->receipts);
 	return provider_turn(r);
 }
 
@@ -158,15 +169,84 @@ enum next reconcile_bill_done(struct request *r)
 	const struct bill_work *w = &f->bill->work;
 	if (w->fault != BILL_OK)
 		return fail(r, bill_fault_name(w->fault), w->kind == BILL_TRADE ? STR("trade bill") : STR("fund bill"));
-	request_set(r, w->kind == BILL_TRADE ? "flow.trade" : "flow.fund", str_span(w->lines.p, w->lines.n));
+	request_set_kept(r, w->kind == BILL_TRADE ? "flow.trade" : "flow.fund", str_span(w->lines.p, w->lines.n));
 	request_set(r, w->kind == BILL_TRADE ? "flow.trade_sha1" : "flow.fund_sha1", w->sha1);
 	if (w->kind == BILL_FUND) return NEXT_STEP;
 	f->bill++;
 	return provider_turn(r);
 }
 
+/* ── the receipt platform's list ── */
+
+enum next reconcile_receipts(struct request *r)
+{
+	struct reconcile_state *f = request_state(r);
+	const struct donations *d = request_context(r);
+	struct list_work *w = &f->receipts;
+	if (f->failed) return NEXT_DONE;
+	if (!d->receipts.base_url.n) return NEXT_STEP;
+	w->key = d->receipts.key;
+	w->day = f->day;
+	w->ask = (struct receipt_call){ .method = "GET",
+		.target = arena_printf(request_arena(r), "/v1/days/%.*s", STR_FMT(f->day)),
+		.body = STR(""),
+		.timeout_ms = FILE_TIMEOUT_MS };
+	return receipt_call(r, &w->ask);
+}
+
+static void read_list(void *arg) /* in a thread of the pool */
+{
+	struct list_work *w = arg;
+	w->is_signed = receipt_signed(&w->arena, w->key, &w->ask, &w->reply);
+	if (w->is_signed && w->reply.status == 200) w->fault = day_list_read(w->reply.body, w->day, &w->lines);
+}
+
+enum next reconcile_read_receipts(struct request *r)
+{
+	struct reconcile_state *f = request_state(r);
+	if (!f->receipts.ask.target.p) return NEXT_STEP;
+	f->receipts.reply = *request_reply(r);
+	return f->receipts.reply.err == ERR_NONE ? request_work(r, read_list, &f->receipts) : NEXT_STEP;
+}
+
+/* The state of a run that could not have the list, or NULL. */
+static const char *list_fault(struct request *r, const struct list_work *w, struct str *why)
+{
+	const struct json *said;
+	struct json_error error;
+	*why = STR("receipts");
+	if (w->reply.err == ERR_PAYLOAD_TOO_LARGE) return bill_fault_name(BILL_TOO_LARGE);
+	if (w->reply.err != ERR_NONE || !w->is_signed) {
+		const char *reason = w->reply.err != ERR_NONE ? err_info(w->reply.err)->name : "not signed";
+		*why = arena_printf(request_arena(r), "receipts: %s", reason);
+		return "UNREACHABLE";
+	}
+	if (w->reply.status == 200) return w->fault == BILL_OK ? NULL : bill_fault_name(w->fault);
+	struct str code = STR("");
+	if (json_read(request_arena(r), w->reply.body, JSON_DEPTH_MAX, &said, &error) == ERR_NONE)
+		code = json_get_str(said, "code");
+	*why = arena_printf(request_arena(r), "receipts: status %d %.*s", w->reply.status, STR_FMT(code));
+	if (str_eq(code, STR("DAY_NOT_READY"))) return "NOT_READY";
+	return w->reply.status >= 500 || w->reply.status == 429 ? "UNREACHABLE" : "REFUSED";
+}
+
+enum next reconcile_receipts_done(struct request *r)
+{
+	struct reconcile_state *f = request_state(r);
+	const struct list_work *w = &f->receipts;
+	struct str why;
+	if (!w->ask.target.p) return NEXT_STEP; /* no platform, no third side */
+	const char *state = list_fault(r, w, &why);
+	if (state && !f->last_try) return fail(r, state, why);
+	if (state)
+		request_set(r, "flow.receipts_error", arena_printf(request_arena(r), "%s: %.*s", state, STR_FMT(why)));
+	else
+		request_set_kept(r, "flow.receipts", str_span(w->lines.p, w->lines.n));
+	return NEXT_STEP;
+}
+
 enum next reconcile_write(struct request *r)
 {
 	const struct reconcile_state *f = request_state(r);
-	return f->failed ? NEXT_DONE : request_query(r, "reconciliation_finish");
+	return f->failed ? NEXT_DONE : request_query_apart(r, "reconciliation_finish");
 }

@@ -13,5 +13,8 @@ enum next watch_show(struct request *r)
 	*d->matters.refunds_failed = request_column_i64(r, 0, "refunds_failed", 0);
 	*d->matters.refunds_due = request_column_i64(r, 0, "refunds_due", 0);
 	*d->matters.orders_due = request_column_i64(r, 0, "orders_due", 0);
+	*d->matters.unpayable = request_column_i64(r, 0, "unpayable", 0);
+	*d->matters.receipts_failed = request_column_i64(r, 0, "receipts_failed", 0);
+	*d->matters.red_letters_failed = request_column_i64(r, 0, "red_letters_failed", 0);
 	return NEXT_DONE;
 }

@@ -66,6 +66,20 @@ static const struct step disbursement_export[] = {
 	{ "answer", export_answer },
 };
 
+static const struct step gift_workbook[] = {
+	{ "load", workbook_gifts },
+	{ "make", workbook_build },
+	{ "record", workbook_record },
+	{ "answer", workbook_answer },
+};
+
+static const struct step disbursement_workbook[] = {
+	{ "load", workbook_disbursements },
+	{ "make", workbook_build },
+	{ "record", workbook_record },
+	{ "answer", workbook_answer },
+};
+
 static const struct step my_receipt_create[] = {
 	{ "seal title", title_seal },
 	{ "request", title_request }, /* the job carries it */
@@ -90,6 +104,14 @@ static const struct step party_create[] = {
 
 static const struct step party_get[] = {
 	{ "load", party_load },
+	{ "answer", party_show },
+};
+
+static const struct step party_update[] = {
+	{ "load", party_load },
+	{ "seal", party_reseal },
+	{ "update", party_save },
+	{ "load again", party_load },
 	{ "answer", party_show },
 };
 
@@ -151,6 +173,9 @@ static const struct step reconciliation_ask_steps[] = {
 	{ "fund file", reconcile_send_file },
 	{ "read fund file", reconcile_read_file },
 	{ "fund bill done", reconcile_bill_done },
+	{ "receipts", reconcile_receipts },
+	{ "read receipts", reconcile_read_receipts },
+	{ "receipts done", reconcile_receipts_done },
 	{ "write", reconcile_write },
 };
 
@@ -207,11 +232,14 @@ static const struct flow flows[] = {
 	FLOW(inkind_representative_get, 0),
 	FLOW(gift_export, 0),
 	FLOW(disbursement_export, 0),
+	FLOW(gift_workbook, sizeof(struct workbook)),
+	FLOW(disbursement_workbook, sizeof(struct workbook)),
 	FLOW(my_receipt_create, 0),
 	FLOW(my_receipt_get, 0),
 	FLOW(receipt_get, 0),
 	FLOW(party_create, 0),
 	FLOW(party_get, 0),
+	FLOW(party_update, 0),
 	FLOW(party_search, 0),
 	FLOW(order_follow, 0),
 	FLOW(refund_follow, 0),
@@ -249,4 +277,4 @@ static const struct job jobs[] = {
 static const char *const consumes[] = { "transparency" };
 
 const struct service_def donations = { "donations", flows, ARRAY_LEN(flows), jobs, ARRAY_LEN(jobs), donations_start,
-	consumes, ARRAY_LEN(consumes) };
+	consumes, ARRAY_LEN(consumes), 0 };

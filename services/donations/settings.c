@@ -63,8 +63,14 @@ static void gauges_make(struct service *s, struct matters *m)
 	    s, "yg_donations_refunds_failed", "Refunds that WeChat Pay refused and that wait for a person.");
 	m->refunds_due = service_gauge(s, "yg_donations_refunds_due", "Refunds that a job should ask about now.");
 	m->orders_due = service_gauge(s, "yg_donations_orders_due", "Unpaid orders that a job should ask about now.");
+	m->unpayable = service_gauge(
+	    s, "yg_donations_disbursements_unpayable", "Approved disbursements whose money refunds have taken.");
+	m->receipts_failed = service_gauge(
+	    s, "yg_donations_receipts_failed", "Receipts that the platform refused and that wait for a person.");
+	m->red_letters_failed = service_gauge(s, "yg_donations_red_letters_failed",
+	    "Red letters that the platform refused: receipts still stand there that should not.");
 	m->differences_open = service_gauge(s, "yg_donations_reconciliation_differences_open",
-	    "Differences between WeChat's bills and our books that wait for a person.");
+	    "Differences between WeChat's bills, the receipt platform's list and our books that wait for a person.");
 	m->days_due = service_gauge(
 	    s, "yg_donations_reconciliation_runs_due", "Days whose bills should have been compared and were not.");
 }

@@ -23,8 +23,13 @@ static const struct step log_tile_get[] = {
 };
 
 static const struct step gift_proof_get[] = {
-	{ "load", proof_load },
-	{ "answer", proof_answer },
+	{ "leaves", proof_leaves },
+	{ "edge", proof_edge }, /* of a checkpoint that is not in memory yet */
+	{ "tiles", proof_tiles }, /* that are not in memory */
+	{ "answer", proof_answer }, /* or all that memory has is forgotten and read again */
+	{ "edge again", proof_edge },
+	{ "tiles again", proof_tiles },
+	{ "answer again", proof_answer },
 };
 
 static const struct step log_get[] = {
@@ -38,7 +43,7 @@ static const struct flow flows[] = {
 	{ "log_tile_get", log_tile_get, ARRAY_LEN(log_tile_get), 0 },
 	{ "log_bundle_get", log_tile_get, ARRAY_LEN(log_tile_get), 0 },
 	{ "log_entries_get", log_tile_get, ARRAY_LEN(log_tile_get), 0 },
-	{ "gift_proof_get", gift_proof_get, ARRAY_LEN(gift_proof_get), 0 },
+	{ "gift_proof_get", gift_proof_get, ARRAY_LEN(gift_proof_get), sizeof(struct proof_state) },
 	{ "log_get", log_get, ARRAY_LEN(log_get), 0 },
 };
 
@@ -52,4 +57,5 @@ const struct service_def transparency = { .name = "transparency",
 	.job_count = ARRAY_LEN(jobs),
 	.start = transparency_start,
 	.consumes = consumes,
-	.consumes_count = ARRAY_LEN(consumes) };
+	.consumes_count = ARRAY_LEN(consumes),
+	.exchange_bytes_max = 16 << 20 /* RECEIPTS_MAX tiles at once */ };

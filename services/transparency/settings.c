@@ -57,6 +57,7 @@ enum err transparency_start(struct service *s, struct arena *boot, void **contex
 		return ERR_CONFIG;
 	}
 	TRY(note_key_write(boot, &t->key, &t->verifier_key));
+	table_init(&t->table, &t->key, (size_t)config_int("YG_LOG_TILES_BYTES", 32 << 20, 1 << 20, (int64_t)1 << 40));
 	if (read_witnesses(boot, t) != ERR_NONE) {
 		log_line(LOG_ERROR, "setting refused",
 		    "YG_LOG_WITNESSES_FILE: a line is \"<key of a witness> https://<address>\", at most %d",

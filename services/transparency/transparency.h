@@ -1,6 +1,7 @@
 #ifndef SERVICES_TRANSPARENCY_TRANSPARENCY_H
 #define SERVICES_TRANSPARENCY_TRANSPARENCY_H
 
+#include "common/core/map.h"
 #include "common/crypto/note.h"
 #include "common/crypto/tile.h"
 #include "common/service/service.h"
@@ -16,12 +17,41 @@ struct witness {
 	int64_t seen; /* leaves of the log that it last cosigned, as it says itself; -1: see our table */
 };
 
+/* table.c: the tree in memory. A checkpoint with what its proofs share: */
+struct edge {
+	struct merkle_edge tree;
+	char *text; /* malloc; NULL: none. It holds: */
+	struct str note; /* as a JSON string, with the lines of the witnesses */
+	struct str mark; /* what it is known by */
+};
+enum { TABLE_EDGES = 8 };
+struct table {
+	const struct note_key *key; /* whose signature a checkpoint must have */
+	size_t bytes_max;
+	struct lru tiles; /* of struct tile_nodes */
+	struct edge edges[TABLE_EDGES]; /* the oldest goes first */
+	unsigned edge_next;
+};
+void table_init(struct table *t, const struct note_key *key, size_t bytes_max);
+void table_free(struct table *t);
+/* Empties it. */
+void table_forget(struct table *t);
+/* A node of the tree (as merkle_reader names them), until the next call; NULL when its tile is not here, or not as wide. */
+const struct merkle_hash *table_node(struct table *t, unsigned level, uint64_t index);
+/* Keeps a tile, given in hexadecimal. False, and nothing is to be relied on, when it cannot be one. */
+bool table_put(struct table *t, unsigned level, uint64_t tile, struct str hex);
+/* NULL when it is not here. Valid until the next one is put. */
+const struct edge *table_edge(const struct table *t, struct str mark);
+/* Keeps a checkpoint whose partial tiles have been put. Fails: ERR_NOT_FOUND when one has not, ERR_CRYPTO when the note is not signed by the log or of another tree, ERR_MEMORY. */
+MUST_USE enum err table_put_edge(struct table *t, struct arena *a, struct str mark, uint64_t size, struct str note);
+
 /* What the flows of this service share: service_context(). */
 struct transparency {
 	struct note_key key;
 	struct str verifier_key;
 	struct witness witnesses[WITNESSES_MAX];
 	unsigned witness_count, witness_next;
+	struct table table;
 	int64_t *witness_ahead;
 	int64_t *waiting, *merge_delay_s, *refused, *size, *disagreement;
 };
@@ -73,7 +103,18 @@ enum next tile_find(struct request *r);
 enum next tile_answer(struct request *r);
 
 /* flow_proof.c */
-enum next proof_load(struct request *r);
+struct receipt;
+struct proof_state {
+	struct receipt *receipts; /* NULL: the leaves have not come yet */
+	unsigned count;
+	int64_t size;
+	struct str mark; /* of the checkpoint that they are proved in */
+	bool asked; /* the last step waited for the database */
+	bool again;
+};
+enum next proof_leaves(struct request *r);
+enum next proof_edge(struct request *r);
+enum next proof_tiles(struct request *r);
 enum next proof_answer(struct request *r);
 
 /* flow_witness.c: job log_witness */

@@ -2,12 +2,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import tls from 'node:tls';
+import { Authority } from './pki.mjs';
+import { freePort } from '../support/platform.mjs';
 import { startEdge, until } from './support.mjs';
 
 const dir = mkdtempSync(join(tmpdir(), 'limit-'));
@@ -199,6 +202,101 @@ describe('whose request it is', () => {
 		assert.equal(await seenBy(forwarded, { Forwarded: 'for="1.1.1.1,2.2.2.2", For=203.0.113.9' }), '203.0.113.9');
 		assert.equal(await seenBy(forwarded, { 'X-Forwarded-For': '6.6.6.6' }), '127.0.0.1');
 		await forwarded.stop();
+	});
+});
+
+describe('PROXY protocol', () => {
+	const word = (family, ...addresses) => {
+		const body = Buffer.concat(addresses);
+		return Buffer.concat([Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1'), Buffer.from([0x21, family, body.length >> 8, body.length & 255]), body]);
+	};
+	const v4 = (source) => word(0x11, Buffer.from([...source.split('.').map(Number), 127, 0, 0, 1, 0xc3, 0x50, 0, 80]));
+	const local = Buffer.concat([Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1'), Buffer.from([0x20, 0, 0, 0])]);
+	const get = Buffer.from('GET /v1/echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+	/** Sends the pieces, one after the other, by TCP or TLS behind the first; what came back. */
+	const talk = (port, pieces, { secure, from: own } = {}) => new Promise((done) => {
+		let got = '';
+		const s = net.connect({ port, host: '127.0.0.1', localAddress: own });
+		s.on('error', () => {}).on('close', () => done(got));
+		s.once('connect', async () => {
+			s.write(pieces[0]);
+			const t = secure ? tls.connect({ socket: s, rejectUnauthorized: false }) : s;
+			t.on('data', (d) => { got += d; }).on('error', () => {});
+			for (const p of pieces.slice(1)) {
+				await new Promise((go) => setTimeout(go, 20));
+				t.write(p);
+			}
+		});
+	});
+	const client = (got) => /"x-forwarded-for":"([^"]*)"/.exec(got)?.[1];
+	let edge, pki, tlsPort;
+
+	before(async () => {
+		pki = new Authority(dir, 'proxied');
+		mkdirSync(join(dir, 'certs'));
+		pki.issue(join(dir, 'certs', 'default'), { names: ['localhost'] });
+		tlsPort = await freePort();
+		edge = await startEdge(settings({
+			YG_PROXY_PROTOCOL: 'both', YG_TRUSTED_PROXIES: '127.0.0.1', YG_CONNECTIONS_PER_ADDRESS: '3', YG_REDIS: '',
+			YG_TLS_LISTEN: `127.0.0.1:${tlsPort}`, YG_TLS_CERTIFICATES: join(dir, 'certs'),
+		}));
+	});
+	after(() => edge.stop());
+
+	test('the client is who the proxy says, in one piece or in many, by TCP and by TLS', async () => {
+		assert.equal(client(await talk(edge.port, [Buffer.concat([v4('203.0.113.1'), get])])), '203.0.113.1');
+		assert.equal(client(await talk(edge.port, [...v4('203.0.113.2')].map((b) => Buffer.from([b])).concat(get))), '203.0.113.2');
+		const six = word(0x21, Buffer.from('20010db8000000000000000000000007', 'hex'), Buffer.alloc(16), Buffer.from([0xc3, 0x50, 0, 80]));
+		assert.equal(client(await talk(edge.port, [six, get])), '2001:db8::7');
+		assert.equal(client(await talk(edge.port, [local, get])), '127.0.0.1', 'its own question');
+		assert.equal(client(await talk(tlsPort, [v4('203.0.113.4'), get], { secure: true })), '203.0.113.4');
+	});
+
+	test('a field of the client behind it is not believed', async () => {
+		const forged = Buffer.from(String(get).replace('Host', 'X-Forwarded-For: 6.6.6.6\r\nHost'));
+		assert.equal(client(await talk(edge.port, [v4('203.0.113.5'), forged])), '203.0.113.5');
+	});
+
+	test('who is not trusted, or says nothing of a client, is cut', { timeout: 30000 }, async () => {
+		const refused = await metric(edge, 'yg_http_proxies_refused_total');
+		assert.equal(await talk(edge.port, [Buffer.concat([v4('203.0.113.6'), get])], { from: '127.0.0.2' }), '');
+		assert.equal(await talk(edge.port, [get]), '');
+		assert.equal(await talk(edge.port, [Buffer.from('PROXY TCP4 203.0.113.6 127.0.0.1 1 2\r\n'), get]), '');
+		assert.equal(await talk(edge.port, [Buffer.concat([v4('203.0.113.6'), v4('203.0.113.7'), get])]).then((s) => s.slice(0, 12)), 'HTTP/1.1 400', 'said twice');
+		assert.equal(await talk(edge.port, [v4('203.0.113.6').subarray(0, 20)]), '', 'half a word');
+		assert.equal(await metric(edge, 'yg_http_proxies_refused_total'), refused + 4);
+	});
+
+	test('each client has its own share of connections', async () => {
+		const kept = Buffer.from(String(get).replace('Connection: close\r\n', ''));
+		const held = await Promise.all(Array.from({ length: 3 }, () => new Promise((done, fail) => {
+			const s = net.connect(edge.port, '127.0.0.1', () => s.write(Buffer.concat([v4('203.0.113.9'), kept])));
+			s.on('error', () => {}).on('close', () => fail(new Error('cut'))).once('data', () => done(s));
+		})));
+		assert.match(await talk(edge.port, [v4('203.0.113.9'), get]), /^HTTP\/1\.1 503 /);
+		assert.equal(client(await talk(edge.port, [v4('203.0.113.10'), get])), '203.0.113.10');
+		for (const s of held) s.destroy();
+	});
+
+	test('without trusted proxies it cannot be', async () => {
+		await assert.rejects(startEdge({ YG_PROXY_PROTOCOL: 'plain' }), /needs YG_TRUSTED_PROXIES/);
+		await assert.rejects(startEdge({ YG_PROXY_PROTOCOL: 'yes' }), /off, plain, tls or both/);
+	});
+});
+
+describe('the limit of an address', () => {
+	test('what is refused at its head counts like any other request', async () => {
+		const file = join(dir, 'address.yaml');
+		writeFileSync(file, policies(windows(1000, 3600)).replace('quota: 5000000, window_s: 60', 'quota: 5, window_s: 3600'));
+		const edge = await startEdge(settings({ YG_RATE_POLICIES: file, YG_TRUSTED_PROXIES: '', YG_REDIS: '' }));
+		const seen = [];
+		for (const bad of ['GET /v1/echo HTTP/1.1\r\n\r\n', 'nonsense\r\n\r\n', `GET /v1/echo HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20000)}\r\n\r\n`,
+			'POST /v1/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n', 'GET /v1/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+			'GET /v1/echo HTTP/1.1\r\n\r\n']) seen.push(Number((await edge.raw(bad)).slice(9, 12)));
+		assert.deepEqual(seen, [400, 400, 431, 413, 400, 429]);
+		assert.equal((await edge.call('GET', '/v1/echo')).status, 429, 'and a good one is refused too');
+		assert.equal(await metric(edge, 'yg_limit_requests_total{limit="address",class="any",outcome="refused"}'), 2);
+		await edge.stop();
 	});
 });
 

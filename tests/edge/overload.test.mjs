@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -47,6 +48,28 @@ async function startService(name, { workers = Infinity, workMs = 0 } = {}) {
 	return fake;
 }
 
+/** A service that answers in any order and names the calls, as ours do. Of each 40 questions it forgets one for a while. */
+async function startForgetful(name) {
+	const fake = { name, seen: 0, stalls: 0, path: join(dir, `${name}.sock`) };
+	fake.server = net.createServer((socket) => {
+		let text = '';
+		socket.on('error', () => {}).on('data', (more) => {
+			text += more;
+			for (let end; (end = text.indexOf('\r\n\r\n')) >= 0; text = text.slice(end + 4)) {
+				const head = text.slice(0, end), call = /^x-yangguang-call: (.*)$/im.exec(head)[1];
+				const counts = !head.startsWith('GET /livez'), stalls = fake.forgets === true && counts && fake.seen % 40 === 0;
+				fake.seen += counts;
+				fake.stalls += stalls;
+				setTimeout(() => socket.write(`HTTP/1.1 200 OK\r\nX-Yangguang-Call: ${call}\r\nContent-Length: 2\r\n\r\n{}`), stalls ? 1500 : 5);
+			}
+		});
+	});
+	fake.server.closeAllConnections = () => {};
+	await new Promise((done) => fake.server.listen(fake.path, done));
+	fakes.push(fake);
+	return fake;
+}
+
 const operation = (id, priority, more = '') => `operationId: ${id}
       summary: s
       security: []
@@ -65,7 +88,11 @@ paths:
     get:
       ${operation('critical_get', 'critical')}  /v1/low:
     get:
-      ${operation('low_get', 'low')}`;
+      ${operation('low_get', 'low')}  /v1/kept:
+    get:
+      ${operation('kept_get', 'normal', `      x-cache: { control: "public, max-age=60", ttl_s: 60, tags: [kept] }
+      parameters: [{ name: q, in: query, schema: { type: string, maxLength: 40 } }]
+`)}`;
 
 async function startGateway(services) {
 	const proto = join(dir, `proto-${services[0].name}`);
@@ -194,6 +221,69 @@ describe('a service that fails', () => {
 		assert.ok(await metric(edge, 'yg_upstream_open_circuits') <= 1, 'two of three are never left out');
 		three[0].mode = three[1].mode = 'well';
 		await until(async () => { await get(edge); return await metric(edge, 'yg_upstream_open_circuits') === 0; }, 20000);
+		await edge.stop();
+	});
+
+	test('an address that is back gets little at first, and then its share', { timeout: 60000 }, async (t) => {
+		const two = [await startService('first', { workMs: 10 }), await startService('second', { workMs: 10 })];
+		const edge = await startGateway(two);
+		let over = false;
+		const failed = [];
+		const clients = Array.from({ length: 20 }, async () => {
+			while (!over) {
+				const { status } = await get(edge);
+				if (status !== 200) failed.push(status);
+			}
+		});
+		const share = async (ms) => {
+			const before = two.map((s) => s.seen);
+			await sleep(ms);
+			const [a, b] = two.map((s, i) => s.seen - before[i]);
+			return b / (a + b);
+		};
+		await until(() => two.every((s) => s.seen > 50));
+		two[1].server.close();
+		two[1].server.closeAllConnections();
+		await until(async () => await metric(edge, 'yg_upstream_connections') === 2);
+		await new Promise((done) => two[1].server.listen(two[1].path, done));
+		await until(async () => await metric(edge, 'yg_upstream_connections') === 4);
+		const begun = Date.now(), early = await share(1500);
+		await sleep(11000 - (Date.now() - begun));
+		const late = await share(1500);
+		over = true;
+		await Promise.all(clients);
+		t.diagnostic(`its share: ${early.toFixed(2)} at first, ${late.toFixed(2)} after 11 s`);
+		assert.ok(early < 0.3 && late > 0.4, `${early}, ${late}`);
+		assert.ok(failed.length < 30, `${failed.length} failed while it went`);
+		await edge.stop();
+	});
+
+	test('a read that takes too long is asked elsewhere, within the budget; nothing else is', { timeout: 60000 }, async (t) => {
+		const two = [await startForgetful('left'), await startForgetful('right')];
+		const edge = await startGateway(two);
+		let n = 0;
+		const took = [];
+		const ask = async (method, path) => {
+			const begun = Date.now(), r = await edge.call(method, path, { agent });
+			took.push(Date.now() - begun);
+			assert.equal(r.status, 200);
+		};
+		const many = async (count, kind) => {
+			took.length = 0;
+			const before = two.reduce((sum, s) => sum + s.seen, 0);
+			for (let i = 0; i < count; i += 10) await Promise.all(Array.from({ length: 10 }, kind));
+			return two.reduce((sum, s) => sum + s.seen, 0) - before;
+		};
+		const kept = () => ask('GET', `/v1/kept?q=${n++}`);
+		assert.equal(await many(200, kept), 200, 'what is quick is asked once');
+		for (const s of two) s.forgets = true;
+		const reached = await many(300, kept), slow = took.filter((ms) => ms > 1000).length;
+		const stalled = two[0].stalls + two[1].stalls;
+		t.diagnostic(`${stalled} questions stalled, ${slow} of 300 took long; ${reached} reached the services; hedged ${await metric(edge, 'yg_upstream_hedged_total')}, won ${await metric(edge, 'yg_upstream_hedges_won_total')}`);
+		assert.ok(stalled >= 5 && slow <= 2, `${slow} slow of ${stalled} stalled`);
+		assert.ok(reached <= 300 * 1.2 + 3);
+		assert.equal(await many(60, () => ask('POST', '/v1/normal')), 60, 'a write is never asked twice');
+		assert.equal(await many(60, () => get(edge).then((r) => assert.equal(r.status, 200))), 60, 'nor what may not be kept');
 		await edge.stop();
 	});
 

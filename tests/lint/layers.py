@@ -25,7 +25,7 @@ OWNERS = {
     'uv.h': 'common/net', 'llhttp.h': 'common/http', 'curl/curl.h': 'common/http', 'libpq-fe.h': 'common/pg',
     'cJSON.h': 'common/json', 'cjson/cJSON.h': 'common/json', 'yaml.h': 'common/contract', 'pcre2.h': 'common/contract',
     'zlib.h': 'common/http', 'brotli/encode.h': 'common/http', 'brotli/decode.h': 'common/http',
-    'argon2.h': 'common/crypto', 'hiredis/hiredis.h': 'common/cache', 'hiredis/async.h': 'common/cache',
+    'xlsxwriter.h': 'services', 'argon2.h': 'common/crypto', 'hiredis/hiredis.h': 'common/cache', 'hiredis/async.h': 'common/cache',
 }
 # TLS is the net layer's; everything else of OpenSSL is common/crypto's.
 TLS = {'openssl/ssl.h', 'openssl/err.h', 'openssl/ocsp.h', 'openssl/x509v3.h', 'openssl/evp.h', 'openssl/core_names.h'}

@@ -87,18 +87,82 @@ test('erased: nothing leads to him any more', async () => {
 	await refused(merge(26, 7, 5), /it was erased/);
 });
 
+test('a change seals the record anew and takes the old key; two at once: one is refused', async () => {
+	await register(8);
+	const change = (key, read, opened, index = 'e') => `select version from party_change('${id(8)}', '${read}', ${opened}, 'NONE', null, '\\x01', '\\x01', '${index.repeat(64)}', '${id(key)}', '\\x01')`;
+	assert.equal(await role(change(300, 1, 1)), '2');
+	assert.deepEqual(await platform.sql(`select key_id, (select count(*) from donations.person_key where key_id = '${id(108)}') from donations.party where id = '${id(8)}'`), [[id(300), '0']]);
+	assert.equal(await role(change(301, 1, 2)), '', 'another version was read');
+	assert.equal(await role(change(301, '*', 1)), '', 'another one was opened');
+	await refused(change(301, '*', 2), /no such party/, COUNTY);
+	assert.equal(await role(`select party_known(null, '${'e'.repeat(64)}')`), id(8));
+	assert.equal(await role(`select party_known(null, '${'e'.repeat(64)}')`, COUNTY), '');
+});
+
+test('one account is one donor’s of each unit; a link is taken away by the unit', async () => {
+	await platform.sql(`insert into donations.party_link (subject, party_id, organization, linked_by) values ('${donors[3]}', '${id(5)}', '4412/441223', '${id(1)}')`);
+	await refused(`select party_unlink_from('${id(2)}', '${id(501)}')`, /not linked/);
+	await refused(`select party_unlink_from('${id(2)}', '${donors[2]}')`, /no such party/, COUNTY);
+	await role(`select party_unlink_from('${id(2)}', '${donors[2]}')`);
+	assert.equal((await platform.sql(`select count(*) from donations.party_link where subject = '${donors[2]}'`))[0][0], '0');
+	await link(2, 2);
+	await platform.sql(`delete from donations.party_link where organization = '4412/441223'`);
+});
+
+test('erasure takes the words too, and nothing else does', async () => {
+	await register(9);
+	await register(10);
+	await role(merge(27, 9, 10));
+	await role(`select given from donor_consent_record('${id(64)}', '${id(9)}', 'NEWS', true, 'Wang called')`);
+	await assert.rejects(platform.sql(`update donations.donor_consent set note = null where id = '${id(64)}'`), /only erasure/);
+	await role(`select erased_at is not null from party_erase('${id(10)}')`);
+	assert.deepEqual(await platform.sql(`select (select coalesce(reason, '-') from donations.party_merge where id = '${id(27)}'), (select coalesce(note, '-') from donations.donor_consent where id = '${id(64)}')`), [['-', '-']]);
+	await assert.rejects(platform.sql(`update donations.donor_consent set note = 'again' where id = '${id(64)}'`), /only erasure/);
+});
+
+test('words of a merge that was undone go with either of the two', async () => {
+	for (const n of [91, 92]) await register(n);
+	await role(merge(93, 91, 92));
+	await role(`select merged_into is null from party_unmerge_from('${id(91)}', 'not Wang after all')`);
+	await role(`select erased_at is not null from party_erase('${id(92)}')`);
+	assert.deepEqual(await platform.sql(`select (select erased_at is null from donations.party where id = '${id(91)}'), (select coalesce(reason, '-') from donations.party_merge where id = '${id(93)}'),
+		(select coalesce(reason, '-') from donations.party_unmerge where merge_id = '${id(93)}')`), [['t', '-', '-']]);
+});
+
+test('who is there already is told of as the record that leads', async () => {
+	await platform.sql(`update donations.party set phone_index = '${'c'.repeat(64)}' where id = '${id(91)}'`);
+	const known = () => role(`select party_known(null, '${'c'.repeat(64)}')`);
+	assert.equal(await known(), id(91));
+	await register(94);
+	await role(merge(95, 91, 94));
+	assert.equal(await known(), id(94));
+	await role(unmerge(91));
+	assert.equal(await known(), id(91));
+	assert.equal(await role(`select party_known(null, '${'c'.repeat(64)}') is null`, COUNTY), 't');
+});
+
 test('feedback: each payment is told of once', async () => {
-	await refused(`select use_feedback_send('${id(80)}', 'nothing', 1, 'x', null)`, /no such fund/);
 	const [[fund]] = await platform.sql("select code from donations.fund where organization = '4412' and donations.fund_available(id) > 100000 limit 1");
+	const seen = async () => (await platform.sql(`select coalesce(seen, '-') from donations.use_feedback_due((select id from donations.fund where code = '${fund}'))`))[0][0];
+	await refused(`select use_feedback_send('${id(80)}', 'nothing', 1, 'x', 'x', null)`, /no such fund/);
+	const before = await seen();
 	for (const n of [81, 82]) {
 		await role(`select state from disbursement_create('${id(n)}', '${fund}', 1000, 'p', 'BRANCH', 'x', null, null, false, '${id(1)}')`);
 		await role(`select state from disbursement_approve('${id(n)}', '${id(2)}')`);
 		await role(`select state from disbursement_pay('${id(n)}', '${id(2)}', 'b', null)`);
 	}
-	await refused(`select use_feedback_send('${id(83)}', '${fund}', 1, 'x', null)`, /2 uses, not 1/);
-	await refused(`select use_feedback_send('${id(83)}', '${fund}', 2, 'x', null)`, /no such fund/, COUNTY);
-	assert.equal(await role(`select note from use_feedback_send('${id(83)}', '${fund}', 2, 'x', null)`), 'x');
-	await refused(`select use_feedback_send('${id(84)}', '${fund}', 2, 'x', null)`, /nothing new/);
+	const now = await seen();
+	const send = (n, uses, which) => `select note from use_feedback_send('${id(n)}', '${fund}', ${uses}, '${which}', 'x', null)`;
+	await refused(send(83, 1, now), /2 uses, not 1/);
+	await refused(send(83, 2, before), /or others/);
+	await refused(send(83, 2, now), /no such fund/, COUNTY);
+	await role(`select state from disbursement_reverse('${id(82)}', '${id(85)}', '${id(2)}', 'came back')`);
+	await role(`select state from disbursement_create('${id(86)}', '${fund}', 1000, 'p', 'BRANCH', 'x', null, null, false, '${id(1)}')`);
+	await role(`select state from disbursement_approve('${id(86)}', '${id(2)}')`);
+	await role(`select state from disbursement_pay('${id(86)}', '${id(2)}', 'b', null)`);
+	await refused(send(83, 2, now), /or others/, STAFF); // as many, not the same
+	assert.equal(await role(send(83, 2, await seen())), 'x');
+	await refused(send(84, 2, now), /nothing new/);
 });
 
 test('the tables themselves are closed', async () => {

@@ -64,6 +64,37 @@ test('a writer who is late appends nothing', async () => {
 	assert.equal(await size(), n);
 });
 
+test('no session can store a root, a node or a note that is not the tree\'s', async () => {
+	await eventually(async () => (await platform.sql('select count(*) from transparency.log_pending'))[0][0] === '0', 10000);
+	const id = randomUUID();
+	const leaf = Buffer.from(`{"v":1,"type":"t","id":"${id}","subject":"s","data":{}}`).toString('hex');
+	const entries = JSON.stringify([{ position: '1', previous: '0', id, type: 't', subject: 's', payload: '{}', leaf, occurred_at: '2026-11-26 08:00:00+08' }]);
+	const append = (root, note) => `begin; select taken from inbox_take('forged', '${entries}');
+		select log_append((select size from log_state), (select json_agg(seq) from log_pending where stream = 'forged'), '[]', ${root}, ${note}); rollback`;
+	await refused('yg_transparency', append("sha256('x')", "'x'"), /another root|misses nodes/);
+	await refused('yg_transparency', append('(select root from log_checkpoint order by size desc limit 1)', '(select note from log_checkpoint order by size desc limit 1)'), /another root|misses nodes/);
+
+	// The owner, who may call what works the root out.
+	const leaves = (many) => `insert into log_leaf (index, event, subject, leaf, hash)
+		select size + i, gen_random_uuid(), 'x', 'x', sha256('\\x00'::bytea || 'x') from log_state, generate_series(0, ${many - 1}) i order by i;`;
+	const last = 'with n as (select max(index) + 1 as size from log_leaf), c as (select note from log_checkpoint order by size desc limit 1)';
+	const name = "split_part(c.note, E'\\n', 1)";
+	const checkpoint = (root, note) => `${last} insert into log_checkpoint (size, root, note, delay_ms) select n.size, ${root}, ${note}, 0 from n, c;`;
+	const right = `${name} || E'\\n' || n.size || E'\\n' || encode(log_root(n.size), 'base64') || E'\\n'`;
+	const nodes = `insert into log_node (level, index, hash) select 1, i, log_fold(log_tile(0, i, (i + 1) * 256))
+		from generate_series((select max(index) + 1 from log_node where level = 1), (select (max(index) + 1) / 256 - 1 from log_leaf)) i order by i;`;
+	const owner = (text) => platform.session('yg_transparency_owner', `begin; ${text} rollback`);
+	await owner(leaves(300) + nodes + checkpoint('log_root(n.size)', right));
+	await refusedFor(owner(leaves(300) + checkpoint('log_root(n.size)', right)), /misses nodes/);
+	await refusedFor(owner(leaves(300) + nodes + checkpoint("sha256('x')", right)), /another root/);
+	await refusedFor(owner(leaves(300) + nodes + checkpoint('log_root(n.size)', right.replace('n.size ||', 'n.size + 1 ||'))), /something else/);
+	await refusedFor(owner(leaves(300) + nodes + checkpoint('log_root(n.size)', right.replace(name, "'another.example/log'"))), /something else/);
+	await refusedFor(owner(leaves(600) + nodes.replace('log_fold(', "sha256('x' || ")), /not the root/);
+	await refusedFor(owner(leaves(600) + nodes.replace('+ 1 from log_node', '+ 2 from log_node')), /leaves a gap/);
+	await refusedFor(owner(leaves(600) + nodes.replace('/ 256 - 1', '/ 256')), /not the root/);
+	await refusedFor(owner("insert into log_node (level, index, hash) values (0, 0, 'x');"), /leaves a gap/);
+});
+
 test('a gap in a stream is noticed and nothing behind it is taken', async () => {
 	const take = (entries) => platform.session('yg_transparency', `select reached, gap, taken from inbox_take('imagined', '${JSON.stringify(entries)}')`);
 	const entry = (position, previous = position - 1) => ({ position: String(position), previous: String(previous), id: randomUUID(), type: 'a.b', subject: 's', payload: '{}', occurred_at: '2026-11-26 08:00:00+08' });
@@ -130,6 +161,18 @@ test('old events leave the outbox only when the log has them', async () => {
 	const none = await left('null');
 	assert.equal(none[2], leaves, 'without a consumer leaves stay');
 	assert.deepEqual((await left('position')).slice(0, 2), [0, 0]);
+});
+
+test('the relay’s role claims nothing that cannot be, and deletes nothing young', async () => {
+	await write(1);
+	await eventually(async () => (await platform.sql('select published > 0 from donations.relay_state'))[0][0] === 't');
+	const lie = (text, why) => assert.rejects(platform.session('yg_donations', text), (error) => why.test(error.stderr) || assert.fail(error.stderr));
+	await lie('update relay_state set published = position + 1', /went back, or beyond/);
+	await lie('update relay_state set published = -1', /went back, or beyond/);
+	await lie('update relay_state set confirmed = position + 1', /went back, or beyond/);
+	await lie('update relay_state set position = position + 1000000', /no event has position/);
+	await lie('update outbox set position = position + 1000000 where seq = (select max(seq) from outbox where position is not null)', /is given/);
+	await lie('update relay_state set published = position, confirmed = position; delete from outbox where seq = (select min(seq) from outbox where position is not null)', /not gone out, or not long ago/);
 });
 
 test('every public total says which log it stands beside', async () => {

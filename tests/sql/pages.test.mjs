@@ -49,10 +49,23 @@ test('the tables are closed, and what was submitted stays', async () => {
 	await assert.rejects(platform.sql(`set search_path = donations; update gift set page_id = null where id = '${id(20)}'`), /never changes/);
 });
 
+test('a page that closes in the instant of a gift does not take its neighbours along; half a minute later it refuses', async () => {
+	assert.equal(await create(12), 'DRAFT');
+	await role(CITIZEN, `select page_submit('${id(12)}')`);
+	await role(STAFF, review(12));
+	assert.equal(await role(CITIZEN, `select state from page_close('${id(12)}', 'x')`), 'CLOSED');
+	assert.equal(await role(CITIZEN, `select open from page_taking_gifts where id = '${id(12)}'`), 'f', 'gift_create judges by this');
+	await role(CITIZEN, gift(21, 12));
+	await platform.sql(`set search_path = donations; alter table page disable trigger user; update page set closed_at = now() - interval '31 seconds' where id = '${id(12)}'; alter table page enable trigger user`);
+	await refused(CITIZEN, gift(22, 12), /page does not take/);
+});
+
 test('when the permission is taken back no page opens any more', async () => {
 	assert.equal(await create(11), 'DRAFT');
 	await role(CITIZEN, `select page_submit('${id(11)}')`);
 	await role(STAFF, `select page_permit('${campaign}', false, '${id(9)}')`);
+	assert.deepEqual(await platform.sql(`select state, close_reason from donations.page where id = '${id(10)}'`), [['CLOSED', 'NOT_ALLOWED']], 'and what was open ends');
+	assert.equal(await role(CITIZEN, `select count(*) from page_taking_gifts where open and campaign_id = '${campaign}'`), '0');
 	await refused(STAFF, review(11), /does not allow/);
 	assert.equal(await role(STAFF, `select state from page_review('${id(11)}', false, 'not any more', '${id(9)}')`), 'REFUSED');
 });

@@ -128,3 +128,12 @@ test('cohorts: who gave again and who lapsed, small numbers left out', async () 
 	assert.equal((await of('2012-06-02'))[0].lapsed_count, 20);
 	assert.equal(await role("set yg.kind = 'staff'; set yg.organization = '99'; select donor_cohorts('2011-01-01', '2011-12-01', '2012-06-02')"), '[]');
 });
+
+test('twenty plans a donor, whoever asks at once', async () => {
+	const ask = (n) => platform.session('yg_donations', `set yg.kind = 'citizen'; set yg.subject = '${id(77)}'`,
+		`select state from plan_create('${id(800 + n)}', '${campaign}', 600, 'MONTH', 1::smallint, 1::smallint, null, null, null, null)`);
+	for (let n = 0; n < 18; n++) await ask(n);
+	const both = await Promise.allSettled([18, 19, 20, 21, 22, 23].map(ask));
+	assert.equal(both.filter((one) => one.status === 'fulfilled').length, 2);
+	assert.equal((await platform.sql(`select count(*) from donations.plan where donor = '${id(77)}'`))[0][0], '20');
+});

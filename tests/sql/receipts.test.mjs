@@ -6,6 +6,7 @@ import { refusedFor } from '../support/refused.mjs';
 
 const id = (n) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
 const STAFF = "set yg.kind = 'staff'; set yg.organization = '4412'; set yg.subject = '00000000-0000-7000-8000-000000000001'";
+const JOB = "set yg.kind = ''";
 let platform;
 let gifts; // [id, code, donor, amount] of paid gifts to the city's unit
 
@@ -18,6 +19,7 @@ before(async () => {
 after(() => platform?.stop());
 
 const role = (text, who = STAFF) => platform.session('yg_donations', who, text);
+const job = (text) => role(text, JOB);
 const refused = (text, why, who) => refusedFor(role(text, who), why);
 const citizen = (gift) => `set yg.kind = 'citizen'; set yg.organization = ''; set yg.subject = '${gift[2]}'`;
 const ask = (n, gift) => `select state from receipt_request('${id(n)}', '${gift[0]}', 'PERSON', null, '\\x00', '${id(1000 + n)}', '\\x00', '\\x${'00'.repeat(16)}', '${'0'.repeat(64)}')`;
@@ -79,14 +81,23 @@ test('two at once: one', async () => {
 });
 
 test('a number once, for the amount that was asked for, and heard twice changes nothing', async () => {
-	assert.equal(await role(settle(1, gifts[0], 1, Number(gifts[0][3]) + 1)), 'REQUESTED');
-	assert.equal(await role(settle(1, gifts[0], 1)), 'ISSUED');
-	assert.equal(await role(settle(1, gifts[0], 2)), 'ISSUED');
+	assert.equal(await job(settle(1, gifts[0], 1, Number(gifts[0][3]) + 1)), 'REQUESTED');
+	assert.equal(await job(settle(1, gifts[0], 1)), 'ISSUED');
+	assert.equal(await job(settle(1, gifts[0], 2)), 'ISSUED');
 	assert.deepEqual(await platform.sql(`select number from donations.receipt_number where receipt_id = '${id(1)}'`), [['9999999991']]);
 	assert.equal(await role(ask(5, gifts[2]), citizen(gifts[2])), 'REQUESTED');
-	await refused(settle(5, gifts[2], 1), /receipt_number_taken/);
-	await refused(`select receipt_settle('${requestNo(5)}', ${gifts[2][3]}, '1', '2', '3', now())`, /receipt_number_form/);
-	assert.equal(await role(`select receipt_fail('${requestNo(1)}', 'LATE')`), '');
+	// an answer that cannot be a receipt's is a failure that staff see, and may be asked for again
+	const failed = () => platform.sql(`select state, last_error from donations.receipt where id = '${id(5)}'`);
+	const again = () => role(`select state from receipt_retry('${id(5)}')`);
+	assert.equal(await job(settle(5, gifts[2], 1)), 'FAILED');
+	assert.deepEqual(await failed(), [['FAILED', 'NUMBER_TAKEN']]);
+	for (const [code, at] of [["'1', '2', '3'", 'now()'], ["null, '0000000077', 'abc123'", 'now()'], ["'44060126', '0000000077', 'abc123'", 'null'], ["'44060126', '0000000077', 'abc123'", "receipt_time('2026-02-30T10:00:00+08:00')"]]) {
+		assert.equal(await again(), 'REQUESTED');
+		assert.equal(await job(`select receipt_settle('${requestNo(5)}', ${gifts[2][3]}, ${code}, ${at})`), 'FAILED');
+		assert.deepEqual(await failed(), [['FAILED', 'BAD_NUMBER']]);
+	}
+	assert.equal(await again(), 'REQUESTED');
+	assert.equal(await job(`select receipt_fail('${requestNo(1)}', 'LATE')`), '');
 	assert.equal((await platform.sql(`select count(*) from donations.outbox where type = 'receipt.issued' and subject = '${id(1)}' and leaf is not null`))[0][0], '1');
 });
 
@@ -97,9 +108,9 @@ test('turned back once, by staff of the unit', async () => {
 	assert.equal(await role(turn(20)), 'ISSUED');
 	await refused(turn(21), /receipt_reversed_once/);
 	const red = (fen, number) => `select receipt_reversal_settle('${requestNo(20)}', ${fen}, '44060226', '${number}', 'abc123', now())`;
-	assert.equal(await role(red(gifts[0][3], '8000000001')), 'REQUESTED');
-	assert.equal(await role(red(-gifts[0][3], '8000000001')), 'VOIDED');
-	assert.equal(await role(red(-gifts[0][3], '8000000002')), 'VOIDED');
+	assert.equal(await job(red(gifts[0][3], '8000000001')), 'REQUESTED');
+	assert.equal(await job(red(-gifts[0][3], '8000000001')), 'VOIDED');
+	assert.equal(await job(red(-gifts[0][3], '8000000002')), 'VOIDED');
 	await refused(turn(22), /VOIDED/);
 	assert.equal(await role(ask(6, gifts[0]), citizen(gifts[0])), 'REQUESTED', 'the gift may have another one now');
 });
@@ -107,15 +118,38 @@ test('turned back once, by staff of the unit', async () => {
 test('a refund turns it back and asks for the rest; of one that failed only the rest is asked for', async () => {
 	const refund = (gift, fen, state = 'PARTIALLY_REFUNDED') => platform.sql(`alter table donations.gift disable trigger all; alter table donations.gift enable trigger receipt_gift_refunded; update donations.gift set refunded_fen = ${fen}, state = '${state}' where id = '${gift[0]}'; alter table donations.gift enable trigger all`).catch((error) => { throw new Error(error.message); });
 	assert.equal(await role(ask(7, gifts[3]), citizen(gifts[3])), 'REQUESTED');
-	assert.equal(await role(settle(7, gifts[3], 7)), 'ISSUED');
+	assert.equal(await job(settle(7, gifts[3], 7)), 'ISSUED');
 	await refund(gifts[3], 1);
 	const [[red]] = await platform.sql(`select request_no from donations.receipt_reversal where receipt_id = '${id(7)}' and requested_by is null`);
-	assert.equal(await role(`select receipt_reversal_settle('${red}', ${-gifts[3][3]}, '44060226', '8000000007', 'abc123', now())`), 'VOIDED');
+	assert.equal(await job(`select receipt_reversal_settle('${red}', ${-gifts[3][3]}, '44060226', '8000000007', 'abc123', now())`), 'VOIDED');
 	assert.deepEqual(await platform.sql(`select state, amount_fen, replaces from donations.receipt where gift_id = '${gifts[3][0]}' and id <> '${id(7)}'`), [['REQUESTED', String(gifts[3][3] - 1), id(7)]]);
 	assert.equal(await role(ask(8, gifts[4]), citizen(gifts[4])), 'REQUESTED');
-	assert.equal(await role(`select receipt_fail('${requestNo(8)}', 'PAYER_INVALID')`), 'FAILED');
+	assert.equal(await job(`select receipt_fail('${requestNo(8)}', 'PAYER_INVALID')`), 'FAILED');
 	await refund(gifts[4], gifts[4][3], 'REFUNDED');
 	assert.deepEqual(await platform.sql(`select state from donations.receipt where gift_id = '${gifts[4][0]}'`), [['CLOSED']], 'nothing is left, nothing is asked for');
+	assert.deepEqual(await platform.sql(`select 1 from donations.person_key where key_id = '${id(1008)}'`), [], 'the title of what never was issued is forgotten');
+	assert.deepEqual(await platform.sql(`select count(*) from donations.person_key where key_id = '${id(1007)}'`), [['1']]);
+	assert.deepEqual(await platform.sql(`select salt is null from donations.receipt where id = '${id(8)}'`), [['t']]);
+});
+
+test('a number that comes after it was closed is turned back, and what replaced it stays', async () => {
+	const gift = gifts[6];
+	assert.equal(await role(ask(10, gift), citizen(gift)), 'REQUESTED');
+	assert.equal(await job(`select receipt_fail('${requestNo(10)}', 'PAYER_INVALID')`), 'FAILED');
+	assert.equal(await role(`select state from receipt_void('${id(40)}', '${id(10)}', 'x')`), 'CLOSED');
+	assert.equal(await role(ask(11, gift), citizen(gift)), 'REQUESTED');
+	assert.equal(await job(settle(10, gift, 12, Number(gift[3]) + 1)), 'CLOSED', 'another amount is for a person');
+	assert.equal(await job(settle(10, gift, 12)), 'LATE');
+	assert.equal(await job(settle(10, gift, 13)), 'LATE');
+	await refused(`select receipt_void('${id(41)}', '${id(10)}', 'x')`, /LATE/);
+	const [[red]] = await platform.sql(`select request_no from donations.receipt_reversal where receipt_id = '${id(10)}' and requested_by is null`);
+	const back = (number) => job(`select receipt_reversal_settle('${red}', ${-gift[3]}, '44060226', '${number}', 'abc123', now())`);
+	assert.equal(await back('x'), 'FAILED');
+	assert.deepEqual(await platform.sql('select red_letters_failed from donations.money_matters()'), [['1']]);
+	await role(`select state from receipt_retry('${id(10)}')`);
+	assert.equal(await back('8000000012'), 'VOIDED');
+	assert.deepEqual(await platform.sql(`select state from donations.receipt where gift_id = '${gift[0]}' order by id`), [['VOIDED'], ['REQUESTED']]);
+	assert.equal((await platform.sql(`select count(*) from donations.outbox where type in ('receipt.issued', 'receipt.voided') and subject = '${id(10)}' and leaf is not null`))[0][0], '2');
 });
 
 test('waived once, and not where there is one', async () => {
@@ -125,6 +159,19 @@ test('waived once, and not where there is one', async () => {
 	assert.equal(await role(waive(30, gifts[5])), 'DONOR_WISH');
 	await refused(waive(31, gifts[5]), /receipt_waived_once/);
 	assert.equal(await role(ask(9, gifts[5]), citizen(gifts[5])), 'REQUESTED', 'who changes his mind gets one');
+});
+
+test('what the job does is not for people, and the salt is for the donor', async () => {
+	for (const who of [STAFF, citizen(gifts[0])]) {
+		for (const text of ['select count(*) from receipt_take_due(8)', `select receipt_fail('${requestNo(6)}', 'x')`, `select receipt_note_error('${requestNo(6)}', 'x')`, settle(6, gifts[0], 6),
+			`select receipt_reversal_settle('${requestNo(20)}', 1, '44060226', '8000000001', 'abc123', now())`]) await refused(text, /for the job only/, who);
+		await refused('select salt from receipt', /permission denied/, who);
+	}
+	assert.equal(await role(`select receipt_salt('${id(1)}') is null`), 't');
+	assert.equal(await role(`select receipt_salt('${id(1)}') is null`, citizen([0, 0, id(5)])), 't');
+	assert.equal(await role(`select receipt_salt('${id(1)}')`, citizen(gifts[0])), `\\x${'00'.repeat(16)}`);
+	assert.equal(await job(`select receipt_fail('${requestNo(9)}', 'x')`), 'FAILED');
+	assert.equal(await role(`select salt is null from receipt_retry('${id(9)}')`), 't');
 });
 
 test('the salt goes with the key', async () => {

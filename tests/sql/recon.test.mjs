@@ -24,13 +24,14 @@ async function seed(n, day, organization) {
 
 test('the tables themselves are closed', async () => {
 	const it = await seed(10, '2020-01-01');
-	for (const table of ['reconciliation_run', 'reconciliation_difference', 'reconciliation_resolution', 'bill_line', 'reconciliation_since']) {
+	for (const table of ['reconciliation_run', 'reconciliation_difference', 'reconciliation_resolution', 'bill_line', 'receipt_line', 'reconciliation_since']) {
 		await refused(`delete from ${table}`, /permission denied/);
 		await refused(`insert into ${table} default values`, /permission denied/);
 	}
 	await refused("update reconciliation_run set state = 'DONE'", /permission denied/);
 	await refused(`update reconciliation_difference set settled_at = now() where id = '${it}'`, /permission denied/);
 	await refused('select count(*) from bill_line', /permission denied/);
+	await refused('select count(*) from receipt_line', /permission denied/);
 	await refused(`select bill_line_store('${id(10)}', 'TRADE', '[]')`, /permission denied/);
 	await assert.rejects(platform.sql(`update donations.reconciliation_run set state = 'GARBAGE', finished_at = null where id = '${id(10)}'`), /never changes/);
 	await assert.rejects(platform.sql(`delete from donations.reconciliation_difference where id = '${it}'`), /append-only/);
@@ -65,6 +66,41 @@ test('a finished run is not finished again, and money counts once however often 
 	assert.equal((await platform.sql("select count(*) from donations.money_disagreement"))[0][0], '0');
 });
 
+test('a list that names one request twice is compared all the same, and neither row is believed', async () => {
+	await platform.command('stop', 'donations'); // nobody else settles what is asked for here
+	const [[gift, code, fen]] = await platform.sql("select g.id, g.public_code, g.amount_fen from donations.gift g where g.state = 'PAID' and not exists (select from donations.receipt r where r.gift_id = g.id) order by g.id limit 1");
+	const donor = (await platform.sql(`select donor from donations.gift where id = '${gift}'`))[0][0];
+	await platform.session('yg_donations', `set yg.kind = 'citizen'; set yg.subject = '${donor}'`,
+		`select state from receipt_request('${id(800)}', '${gift}', 'PERSON', null, '\\x00', '${id(801)}', '\\x00', '\\x${'00'.repeat(16)}', '${'0'.repeat(64)}')`);
+	const no = id(800).replaceAll('-', '');
+	const row = (request, order, number, amount) => ['ISSUE', request, order, '44060126', number, 'abc123', amount, 'ISSUED', '2020-02-02 12:00:00', ''];
+	const list = JSON.stringify([row(no, code, '9000000801', Number(fen)), row(no, code, '9000000802', Number(fen)), row('strange', 'NOBODY', '9000000803', 5), row('strange', 'NOBODY', '9000000804', 5)]);
+	await platform.sql(`insert into donations.reconciliation_run (id, day, next_try_at, attempts) values ('${id(42)}', '2020-02-02', null, 1)`);
+	await platform.session('yg_donations', "set yg.kind = ''", `select reconciliation_finish('${id(42)}', '', '', '[]', '[]', '${list}')`);
+	assert.deepEqual(await platform.sql(`select kind, provider_id, settled_at is null from donations.reconciliation_difference where first_run = '${id(42)}' and subject = 'RECEIPT' order by provider_id`), [
+		['RECEIPT_MISSING_HERE', '440601269000000801', 't'], ['RECEIPT_TWICE', '440601269000000802', 't'],
+		['RECEIPT_MISSING_HERE', '440601269000000803', 't'], ['RECEIPT_TWICE', '440601269000000804', 't']]);
+	assert.deepEqual(await platform.sql(`select state from donations.receipt where id = '${id(800)}'`), [['REQUESTED']]);
+
+	// one that was turned back while the list was on its way, and the one that replaced it, are no two
+	const job = (text) => platform.session('yg_donations', "set yg.kind = ''", text);
+	assert.equal(await job(`select receipt_settle('${no}', ${fen}, '44060126', '9000000801', 'abc123', now())`), 'ISSUED');
+	await role(`set yg.subject = '${id(1)}'; select state from receipt_void('${id(810)}', '${id(800)}', 'x')`);
+	assert.equal(await job(`select receipt_reversal_settle('${id(810).replaceAll('-', '')}', -${fen}, '44060226', '9000000810', 'abc123', now())`), 'VOIDED');
+	await platform.session('yg_donations', `set yg.kind = 'citizen'; set yg.subject = '${donor}'`,
+		`select state from receipt_request('${id(820)}', '${gift}', 'PERSON', null, '\\x00', '${id(821)}', '\\x00', '\\x${'00'.repeat(16)}', '${'0'.repeat(64)}')`);
+	assert.equal(await job(`select receipt_settle('${id(820).replaceAll('-', '')}', ${fen}, '44060126', '9000000820', 'abc123', now())`), 'ISSUED');
+	const late = async (n, day) => {
+		await platform.sql(`insert into donations.reconciliation_run (id, day, next_try_at, attempts) values ('${id(n)}', '${day}', null, 1)`);
+		await job(`select reconciliation_finish('${id(n)}', '', '', '[]', '[]', '${JSON.stringify([row(no, code, '9000000801', Number(fen))])}')`);
+		return (await platform.sql(`select kind from donations.reconciliation_difference where first_run = '${id(n)}' order by 1`)).flat();
+	};
+	assert.deepEqual(await late(43, '2020-02-03'), []);
+	await platform.sql(`alter table donations.receipt disable trigger user; update donations.receipt set ended_at = now() - interval '1 hour' where id = '${id(800)}'; alter table donations.receipt enable trigger user`);
+	assert.deepEqual(await late(44, '2020-02-04'), ['RECEIPT_TWICE'], 'an hour later the platform should know');
+	await platform.command('start', 'donations');
+});
+
 test('only the topmost unit starts a run, and only of days that have a bill', async () => {
 	await refused(`set yg.organization = '4412/441202'; select reconciliation_start('${id(50)}', current_date - 5, '${id(1)}')`, /topmost/);
 	await refused(`select reconciliation_start('${id(50)}', current_date + 1, '${id(1)}')`, /no bill/);
@@ -84,7 +120,7 @@ test('what was taken out stays recorded; nobody records in another’s name', as
 
 test('cells that a spreadsheet would run are text', async () => {
 	const cell = (text) => role(`select csv_cell(${text})`);
-	for (const text of ["'=1+1'", "'+1'", "'-1'", "'@SUM'", "'  =1'", "E'\\t=1'", "'＝1'", "U&'\\200B=1'"]) assert.match(await cell(text), /^"'/, text);
+	for (const text of ["'=1+1'", "'+1'", "'-1'", "'@SUM'", "'  =1'", "E'\\t=1'", "'＝1'", "U&'\\200B=1'", "U&'\\3000=1'", "U&'\\00A0=1'", "U&'\\202E+1'", "E'\\x01=1'", "E'\\x01x'", "E'\\tx'", "E'\\rx'", "'＋1'", "'－1'", "'＠x'", "'﹦1'", "'−1'"]) assert.match(await cell(text), /^"'/, text);
 	assert.equal(await cell("'张三'"), '"张三"');
 	assert.equal(await cell(`'say "x", y'`), '"say ""x"", y"');
 	assert.equal(await cell('null'), '""');

@@ -57,11 +57,96 @@ test('no cap filed, no costs; somebody in need is not named', async () => {
 	await assert.rejects(named(15, '张三'), (error) => /disbursement_case_anonymous/.test(error.stderr));
 	await assert.rejects(named(15, '怀集县 李小明·个案 1'), (error) => /disbursement_case_anonymous/.test(error.stderr));
 	await assert.rejects(role(`select state from disbursement_create('${id(15)}', '${fund}', 100, '致电 13800138000', 'CASE', '怀集县·个案 1', null, null, false, '${id(1)}')`), (error) => /disbursement_case_anonymous/.test(error.stderr));
+	for (const words of ['致电１３８００１３８０００', '电话 138 0013 8000', '138-0013-8000', '一三八〇〇一三八〇〇〇', '①③⑧00138000']) {
+		await assert.rejects(role(`select state from disbursement_create('${id(15)}', '${fund}', 100, '${words}', 'CASE', '怀集县·个案 1', null, null, false, '${id(1)}')`), (error) => /disbursement_case_anonymous/.test(error.stderr), words);
+	}
+	await assert.rejects(named(15, '怀集县·个案 138-0013-8000'), (error) => /disbursement_case_anonymous/.test(error.stderr));
 	assert.equal(await named(16, '怀集县·个案 A-17'), 'DRAFT');
+	await platform.sql(`alter table donations.disbursement disable trigger user; update donations.disbursement set purpose = '致电 13800138000' where id = '${id(16)}'; alter table donations.disbursement enable trigger user`);
+	assert.equal(await role(approve(16, 2)), 'APPROVED', 'what was drafted under an older rule is not stuck');
+});
+
+const by = (n, text) => role(`set yg.subject = '${id(n)}'; ${text}`);
+const votes = (...said) => JSON.stringify(said.map((vote, n) => ({ voter: id(700 + n), office: '副会长', vote })));
+const decide = (n, no, list) => by(2, `select (disbursement_decision(id, version, false) ->> 'carried') from decision_record('${id(500 + no)}', '${id(n)}', 'No. ${no}', '2026-01-05', '${'d'.repeat(64)}', '${list}', '*')`);
+const versionOf = async (n) => (await platform.sql(`select version from donations.disbursement where id = '${id(n)}'`))[0][0];
+
+test('a draft is its author’s; a change takes back what others said, and what was approved stays', async () => {
+	await draft(60, 3_000_001);
+	await role(approve(60, 2));
+	await assert.rejects(by(2, `select version from disbursement_update('${id(60)}', '{"amount_fen": 5}', '*')`), (error) => /disbursement_drafter/.test(error.stderr));
+	assert.equal(await by(1, `select count(*) from disbursement_update('${id(60)}', '{"amount_fen": 5}', '7') d where d.id is not null`), '0');
+	assert.equal(await by(1, `select version from disbursement_update('${id(60)}', '{"purpose": "p"}', '1')`), '1', 'nothing changed');
+	assert.equal(await by(1, `select version from disbursement_update('${id(60)}', '{"amount_fen": 3000002, "state": "APPROVED", "created_by": "${id(3)}"}', '1')`), '2');
+	assert.deepEqual(await platform.sql(`select state, amount_fen, created_by, (select count(*) from donations.disbursement_approval a where a.disbursement_id = d.id), (select count(*) from donations.disbursement_approval_void v where v.disbursement_id = d.id)
+		from donations.disbursement d where id = '${id(60)}'`), [['DRAFT', '3000002', id(1), '0', '1']]);
+	assert.equal(await role(`select (disbursement_approve_read('${id(60)}', '${id(2)}', '1')).id is null`), 't', 'not the version that was read');
+	assert.equal(await role(`select state from disbursement_approve_read('${id(60)}', '${id(2)}', '2')`), 'DRAFT');
+	await assert.rejects(platform.sql(`update donations.disbursement set amount_fen = 1 where id = '${id(60)}'`), /only what a draft says/);
+	await assert.rejects(platform.sql(`delete from donations.disbursement_approval where disbursement_id = '${id(60)}'`), /append-only/);
+	await draft(61, 1000);
+	await role(approve(61, 2));
+	await assert.rejects(by(1, `select version from disbursement_update('${id(61)}', '{"amount_fen": 5}', '*')`), (error) => /APPROVED/.test(error.stderr));
+	await assert.rejects(platform.sql(`update donations.disbursement set amount_fen = 1, version = 2 where id = '${id(61)}'`), /only what a draft says/);
+});
+
+test('an old draft does not carry an old rule to a new amount', async () => {
+	await draft(66, 1000);
+	await platform.sql(`alter table donations.disbursement disable trigger user; update donations.disbursement set created_at = now() - interval '2 days' where id = '${id(66)}'; alter table donations.disbursement enable trigger user;
+		insert into donations.approval_rule (from_fen, effective_from, approvals, decision) select f, (now() at time zone 'Asia/Shanghai')::date, a, false from (values (0, 1), (2000, 3)) x (f, a)`);
+	await assert.rejects(by(1, `select version from disbursement_update('${id(66)}', '{"amount_fen": 2000}', '*')`), (error) => /disbursement_rule_changed/.test(error.stderr));
+	assert.equal(await by(1, `select version from disbursement_update('${id(66)}', '{"amount_fen": 1999}', '*')`), '2');
+	await platform.sql("delete from donations.approval_rule where effective_from > '2016-01-01'");
+});
+
+test('a large sum is approved only when the last decision of what the draft says now carried it', async () => {
+	await draft(62, 10_000_000);
+	await refused(approve(62, 2), /must be named/);
+	assert.equal(await decide(62, 1, votes('YES', 'YES', 'NO', 'NO', 'ABSTAIN')), 'false');
+	await refused(approve(62, 2), /no collective decision carried it/);
+	assert.equal(await decide(62, 2, votes('YES', 'YES', 'YES', 'NO')), 'true');
+	assert.equal(await role(approve(62, 2)), 'DRAFT');
+	assert.equal(await decide(62, 3, votes('YES', 'YES', 'YES')), 'false', 'three of five are no quorum');
+	await refused(approve(62, 3), /no collective decision carried it/);
+	await decide(62, 4, votes('YES', 'YES', 'YES', 'ABSTAIN'));
+	await by(1, `select version from disbursement_update('${id(62)}', '{"payee": "y"}', '*')`);
+	await refused(approve(62, 3), /no collective decision carried it/);
+	await assert.rejects(by(1, `select version from decision_record('${id(510)}', '${id(62)}', 'x', '2026-01-05', '${'d'.repeat(64)}', '${votes('YES', 'YES', 'YES', 'YES')}', '*')`), (error) => /does not record/.test(error.stderr));
+	await assert.rejects(decide(62, 5, JSON.stringify([1, 1, 2, 3].map((n) => ({ voter: id(n), office: 'x', vote: 'YES' })))), (error) => /decision_vote_once/.test(error.stderr));
+	await assert.rejects(decide(62, 6, votes('YES', 'YES', 'YES', 'YES', 'YES', 'YES')), (error) => /decision_votes_range/.test(error.stderr));
+	await assert.rejects(platform.sql(`insert into donations.decision_vote values ('${id(504)}', '${id(799)}', 'x', 'NO')`), /not what was counted/);
+	await assert.rejects(platform.sql(`update donations.disbursement set state = 'APPROVED' where id = '${id(62)}'`), /no collective decision carried it/);
+	await platform.sql("insert into donations.decision_rule values ('4412', '2016-01-01', 3, 2, 2)");
+	assert.equal(await decide(62, 7, votes('YES', 'YES')), 'true', 'the unit has a rule of its own');
+	assert.equal(await versionOf(62), '2');
+	await platform.sql(`alter table donations.disbursement disable trigger disbursement_carried; update donations.disbursement set state = 'APPROVED' where id = '${id(62)}'; update donations.disbursement set state = 'REFUSED', reason = 'x' where id = '${id(62)}';
+		alter table donations.disbursement enable trigger disbursement_carried`);
+	const [[told]] = await platform.sql(`select convert_from(leaf, 'UTF8')::json ->> 'data' from donations.outbox where type = 'disbursement.decided' and subject = '${id(62)}'`);
+	assert.deepEqual(JSON.parse(told), { decision_no: 'No. 7', document_sha256: 'd'.repeat(64), members: 3, yes: 2, no: 0, abstain: 0 }, 'numbers, no names');
+	assert.equal(await platform.session('yg_donations', "set yg.kind = 'citizen'", 'select count(*) from decision'), '0');
+	assert.equal(await platform.session('yg_donations', STAFF, 'select count(*) > 0 from decision_vote'), 't');
+	assert.equal(await platform.session('yg_donations', "set yg.kind = 'staff'; set yg.organization = '4412/441202'", 'select count(*) from decision_vote'), '0');
+});
+
+test('what refunds have taken from a promise is told', async () => {
+	const unpayable = () => role(`select disbursement_unpayable(d), disbursements_unpayable() from disbursement d where id = '${id(63)}'`);
+	const [[free]] = await platform.sql(`select donations.fund_available(id) from donations.fund where code = '${fund}'`);
+	await draft(63, Math.min(Number(free), 3_000_000));
+	assert.equal(await unpayable(), 'f|0', 'a draft is not promised anything');
+	await role(approve(63, 2));
+	assert.equal(await unpayable(), 'f|0');
+	await platform.sql(`insert into donations.hold (id, fund_id, fen, expires_at, purpose) select '${id(64)}', id, donations.fund_available(id) + 1, now() + interval '1 day', 'as a refund does' from donations.fund where code = '${fund}'`);
+	assert.match(await unpayable(), /^t\|[1-9]/);
+	await refused(pay(63, 2), /is held/);
+	await platform.sql(`update donations.hold set state = 'VOID', reason = 'x' where id = '${id(64)}'`);
+	assert.equal(await unpayable(), 'f|0');
+	await platform.sql(`update donations.hold set expires_at = now() - interval '1 day' where id = '${id(63)}'`);
+	assert.equal(await unpayable(), 'f|0', 'a hold that ran out: the balance still covers it');
+	await role(`select state from disbursement_refuse('${id(63)}', '${id(2)}', 'x')`);
 });
 
 test('the tables themselves are closed', async () => {
-	for (const table of ['disbursement', 'disbursement_approval', 'gift_use', 'approval_rule']) {
+	for (const table of ['disbursement', 'disbursement_approval', 'disbursement_approval_void', 'decision', 'decision_vote', 'decision_rule', 'gift_use', 'approval_rule']) {
 		await refused(`delete from ${table}`, /permission denied/);
 		await refused(`insert into ${table} default values`, /permission denied/);
 	}

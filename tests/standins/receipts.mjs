@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { apiServer, beijing, Behaviours, controlServer, listenBoth, Log, parseArguments, readBody, sleep, stopOnSignals } from './shared.mjs';
 
-const MODES = ['slow', 'error', 'lost', 'reset', 'html', 'exhausted', 'refused', 'unsigned', 'bad_signature', 'wrong_amount'];
+const MODES = ['slow', 'error', 'lost', 'reset', 'html', 'exhausted', 'refused', 'unsigned', 'bad_signature', 'wrong_amount', 'bad_number', 'list_truncated', 'list_garbage', 'not_ready'];
 const SKEW_S = 300;
 const CODE = '44060126'; // eight digits: kind, province, year
 const RED = '44060226';
@@ -80,6 +80,20 @@ export class Receipts {
 		return this.#once(body, context, () => ({ kind: 'REVERSAL', original: original.request_no, amount_fen: -original.amount_fen, ...this.#numbers(RED) }));
 	}
 
+	/* Every number given that day, receipts and red letters; what was turned back since is VOIDED. */
+	#list(day, context) {
+		if (this.behaviours.take('not_ready', context)) throw new Refusal(404, 'DAY_NOT_READY');
+		const all = [...this.made.values()];
+		const turned = new Set(all.map((m) => m.receipt.original).filter(Boolean));
+		const given = all.filter((m) => m.receipt.issued_at.startsWith(day));
+		const sum = (kind) => given.filter((m) => m.receipt.kind === kind).reduce((fen, m) => fen + m.receipt.amount_fen, 0);
+		const lines = given.map(({ text, receipt: r }) => [r.kind, r.request_no, JSON.parse(text).order_no ?? '', r.code, r.number, r.check_code, r.amount_fen,
+			turned.has(r.request_no) ? 'VOIDED' : 'ISSUED', r.issued_at.slice(0, 19).replace('T', ' '), r.original ?? ''].join(','));
+		if (this.behaviours.take('list_truncated', context)) return `${[`DAY,${day}`, ...lines].join('\n')}\n`;
+		if (this.behaviours.take('list_garbage', context)) return `DAY,${day}\nISSUE,1,2\nEND,1,0,0\n`;
+		return `${[`DAY,${day}`, ...lines, `END,${lines.length},${sum('ISSUE')},${sum('REVERSAL')}`].join('\n')}\n`;
+	}
+
 	/* Whose gift a request is about: misbehaviour ordered for one never meets another's. */
 	#orderOf(url, body) {
 		const text = body || this.made.get(url.split('/')[3])?.text || '';
@@ -93,6 +107,8 @@ export class Receipts {
 			if (!known) throw new Refusal(404, 'REQUEST_UNKNOWN');
 			return known.receipt;
 		}
+		const day = /^\/v1\/days\/(\d{4}-\d\d-\d\d)$/.exec(url);
+		if (method === 'GET' && day) return this.#list(day[1], context);
 		const make = { '/v1/receipts': (b) => this.#issue(b, context), '/v1/reversals': (b) => this.#reverse(b, context) }[url];
 		if (method !== 'POST' || !make) throw new Refusal(404, 'NO_SUCH_PATH');
 		let read;
@@ -116,6 +132,7 @@ export class Receipts {
 			if (slow?.after_effect) await sleep(slow.ms ?? 3000);
 			if (this.behaviours.take('lost', context)) return request.socket.destroy(); // done, and nobody hears of it
 			if (this.behaviours.take('wrong_amount', context)) value = { ...value, amount_fen: value.amount_fen + 1 };
+			if (this.behaviours.take('bad_number', context)) value = { ...value, number: 'NEXT' };
 		} catch (error) {
 			if (!(error instanceof Refusal)) console.error(error);
 			status = error.status ?? 500;
@@ -126,10 +143,10 @@ export class Receipts {
 			response.writeHead(502, { 'Content-Type': 'text/html' });
 			return response.end('<html>Bad Gateway</html>');
 		}
-		const text = JSON.stringify(value);
+		const text = typeof value === 'string' ? value : JSON.stringify(value);
 		const signature = this.#mac(request.headers['x-receipt-nonce'], String(status), text);
 		const forged = this.behaviours.take('bad_signature', context);
-		response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8',
+		response.writeHead(status, { 'Content-Type': typeof value === 'string' ? 'text/csv; charset=utf-8' : 'application/json; charset=utf-8',
 			...(this.behaviours.take('unsigned', context) ? {} : { 'X-Receipt-Signature': forged ? signature.replace(/^./, (c) => (c === '0' ? '1' : '0')) : signature }) });
 		return response.end(text);
 	}
@@ -139,6 +156,23 @@ export class Receipts {
 			'POST /control/behaviour': (body) => { this.behaviours.add(body); return { behaviours: this.behaviours.list() }; },
 			'GET /control/receipts': (_, query) => ({ items: [...this.made.values()].map((m) => ({ ...m.receipt, asked: JSON.parse(m.text) }))
 				.filter((r) => !query.has('request_no') || r.request_no === query.get('request_no')) }),
+			/* What a person did at the platform itself: another receipt for a gift, another amount, another day. */
+			'POST /control/receipts': (body) => {
+				const known = this.made.get(body.request_no);
+				const receipt = { request_no: body.request_no, kind: 'ISSUE', amount_fen: 0, ...(known ? {} : this.#numbers(CODE)), ...known?.receipt, ...body.receipt };
+				this.made.set(body.request_no, { text: known?.text ?? JSON.stringify({ order_no: body.order_no ?? '' }), receipt });
+				this.#keep();
+				return receipt;
+			},
+			'POST /control/large_day': ({ date, count, fen }) => {
+				for (let n = 1; n <= count; n += 1) {
+					const no = String(n).padStart(32, '0');
+					this.made.set(no, { text: JSON.stringify({ order_no: `K${no.slice(17)}` }), receipt: { request_no: no, kind: 'ISSUE', amount_fen: fen, ...this.#numbers(CODE),
+						number: String(5e9 + n), issued_at: `${date}T12:00:00+08:00` } });
+				}
+				return { count };
+			},
+			'POST /control/removals': (body) => ({ removed: this.made.delete(body.request_no) }),
 			'GET /control/log': (_, query) => ({ entries: this.log.since(Number(query.get('since') ?? 0)) }),
 		};
 	}

@@ -197,6 +197,15 @@ export class WechatPay {
 				const found = [...this.state.callbacks.values()].filter((c) => c.id === body.id || (body.id === undefined && c.out_trade_no === body.out_trade_no)).at(-1);
 				return found ? { id: found.id, attempt: await this.callbacks.send(found, true) } : fail(404, 'no such callback');
 			},
+			/* Many payments of a day at once, for large bills: K000000000000001 …, all paid and never called back. */
+			'POST /control/large_day': ({ date, count, fen }) => {
+				for (let n = 1; n <= count; n += 1) {
+					const no = `K${String(n).padStart(15, '0')}`;
+					this.state.orders.set(no, { appid: 'wx1', mchid: '19', out_trade_no: no, transaction_id: `42000${n}`, payer: { openid: 'o' }, amount: { total: fen },
+						description: '捐赠', trade_state: 'SUCCESS', success_time: `${date}T12:00:00+08:00` });
+				}
+				return { count };
+			},
 			'GET /control/callbacks': (_, query) => ({ items: [...this.state.callbacks.values()].filter((c) => !query.has('out_trade_no') || c.out_trade_no === query.get('out_trade_no')) }),
 			'GET /control/orders': (_, query) => ({ items: [...this.state.orders.values()].filter((o) => !query.has('out_trade_no') || o.out_trade_no === query.get('out_trade_no')).map((o) => ({ ...transaction(o), notify_url: o.notify_url, prepay_id: o.prepay_id, description: o.description })) }),
 			'GET /control/refunds': () => ({ items: [...this.state.refunds.values()].map(show) }),

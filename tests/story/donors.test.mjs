@@ -36,7 +36,9 @@ test('erased, and everything else as it was', async () => {
 	const mine = must(await get('citizen:lin', `/v1/me/gifts/${gift.id}`));
 	assert.ok(mine.openings.donor.salt);
 
-	const [first, second] = [must(await post('staff:campaigns', '/v1/parties', { kind: 'PERSON', name: '林小满', phone: PHONE }), 201), must(await post('staff:campaigns', '/v1/parties', { kind: 'PERSON', name: '林小滿', phone: PHONE }), 201)];
+	const [first, second] = [must(await post('staff:campaigns', '/v1/parties', { kind: 'PERSON', name: '林小满', phone: PHONE }), 201), must(await post('staff:campaigns', '/v1/parties', { kind: 'PERSON', name: '林小滿', phone: PHONE, shared_phone: true }), 201)];
+	const twice = await post('staff:campaigns', '/v1/parties', { kind: 'PERSON', name: '林小满', phone: PHONE });
+	assert.deepEqual([twice.status, twice.json.code, twice.json.detail], [409, 'party-known', `/v1/parties/${first.id}`]);
 	const [[subject]] = await platform.sql(`select donor from donations.gift where id = '${gift.id}'`);
 	must(await post('staff:campaigns', `/v1/parties/${first.id}/links`, { subject }));
 	assert.deepEqual((await found()).map((p) => p.id), [first.id, second.id]);
@@ -48,12 +50,20 @@ test('erased, and everything else as it was', async () => {
 	assert.ok(own.net_fen >= 8800);
 	assert.equal((await platform.sql("select count(*) from donations.party p where p::text like '%138001381%' or p::text like '%林小%' or position(convert_to('林小', 'UTF8') in coalesce(name, '')) > 0 or position('138001381'::bytea in coalesce(phone, '')) > 0"))[0][0], '0', 'nothing in clear');
 
+	const changed = must(await platform.client.request('PATCH', `/v1/parties/${first.id}`, { body: JSON.stringify({ name: '欧阳小满' }), headers: { ...await people.headers('staff:campaigns'), 'if-match': '"1"', 'content-type': 'application/merge-patch+json' } }));
+	assert.deepEqual([changed.name, changed.phone], ['欧阳**', '138****8123'], 'sealed anew as a whole');
+	assert.deepEqual((await found()).map((p) => p.id), [first.id, second.id]);
+	must(await post('staff:campaigns', `/v1/parties/${first.id}/consents`, { purpose: 'NEWS', given: true, note: '林小满本人来电' }));
+	const spoken = async () => (await platform.sql("select count(*) from (select i.answer::text from donations.idempotency i union all select c::text from donations.donor_consent c union all select m::text from donations.party_merge m) t (words) where words like '%林小满本人%' or words like '%同一人%'"))[0][0];
+	assert.equal(await spoken(), '2', 'in the two rows themselves, in no saved answer');
+
 	const totals = async () => JSON.stringify({ ...must(await get(null, '/v1/public/ledger/check')), as_of: null, log_size: null });
 	const page = async () => (await get(null, `/v1/public/gifts/${gift.public_code}`)).text;
 	const before = [await page(), (await platform.sql('select sum(amount_fen), count(*) from donations.money_entry'))[0].join()];
 	const summed = await totals();
 	must(await post('staff:campaigns', `/v1/parties/${second.id}/erasures`)); // both records go
 	assert.deepEqual(await found(), []);
+	assert.equal(await spoken(), '0', 'what was said of him goes too');
 	assert.deepEqual(must(await get('staff:campaigns', `/v1/parties/${first.id}`)).subjects, []);
 	const after = must(await get('citizen:lin', `/v1/me/gifts/${gift.id}`));
 	assert.deepEqual([after.real_name, after.openings, after.amount_fen], [undefined, undefined, 8800]);

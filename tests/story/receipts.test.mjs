@@ -72,6 +72,19 @@ test('what the platform refuses waits for staff, and goes under the same number'
 	assert.equal((await issued(it)).request_no, failed.request_no);
 });
 
+test('a signed answer that is no receipt’s waits for staff instead of being heard each hour', async () => {
+	const gift = await give();
+	await behave('bad_number', gift);
+	const it = await ask(gift);
+	const failed = await until(it, (r) => r.state === 'FAILED');
+	assert.equal(failed.last_error, 'BAD_NUMBER');
+	assert.ok(must(await get('staff:finance', '/v1/receipts?state=FAILED')).items.some((r) => r.id === it.id));
+	await eventually(async () => /yg_donations_receipts_failed [1-9]/.test(await (await fetch(platform.demo.metrics_urls.donations)).text()), 10000);
+	must(await post('staff:finance', `/v1/receipts/${it.id}/retries`));
+	assert.equal((await issued(it)).request_no, failed.request_no);
+	assert.equal((await there()).filter((r) => r.request_no === failed.request_no).length, 1);
+});
+
 test('kill -9 between request and answer: never two', async () => {
 	const gifts = [];
 	for (let i = 0; i < 6; i += 1) gifts.push(await give());

@@ -83,7 +83,11 @@ test('a large disbursement wants two approvals by others, and a decision where t
 	assert.equal((await approve('staff:finance', large)).json.code, 'disbursement-decision-missing');
 	must(await post('staff:finance', `/v1/disbursements/${large.id}/refusals`, { reason: '没有集体决策文号' }));
 	const [[balance]] = (await platform.sql(`select -donations.account_balance('fund:${campaign.id}')`)).map((row) => row.map(Number));
-	paid = await draft(balance - 40_000, { decision_no: '肇红办〔2026〕7号' });
+	paid = await draft(balance - 40_000, { decision_no: '肇红办〔2026〕6号' });
+	assert.equal((await approve('staff:finance', paid)).json.code, 'disbursement-not-carried', 'a number is no vote');
+	const meeting = { number: '肇红办〔2026〕7号', met_on: '2026-01-05', document_sha256: 'd'.repeat(64), votes: ['YES', 'YES', 'NO', 'YES'].map((vote) => ({ voter: randomUUID(), office: '副会长', vote })) };
+	const decided = await platform.client.post(`/v1/disbursements/${paid.id}/decisions`, meeting, { ...await people.headers('staff:finance'), 'if-match': `"${paid.version}"` });
+	assert.equal(must(decided).decision.carried, true);
 	assert.equal(must(await approve('staff:finance', paid)).state, 'DRAFT');
 	assert.equal((await approve('staff:finance', paid)).json.code, 'disbursement-approved-once');
 	assert.equal((await pay(paid)).json.code, 'disbursement-transition');

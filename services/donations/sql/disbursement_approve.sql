@@ -1,7 +1,8 @@
 -- shape: one
 -- tx: write
 -- Approve what somebody else drafted; the last one that the amount asks for holds the money.
-select d.id, d.number, (select code from fund where id = d.fund_id) as fund, d.organization, d.amount_fen, d.purpose, d.payee_kind, d.payee, d.document_sha256, d.decision_no,
+select case when d.id is null then 'precondition-failed' end as "!problem", d.id, d.number, (select code from fund where id = d.fund_id) as fund, d.organization, d.amount_fen, d.purpose, d.payee_kind, d.payee, d.document_sha256, d.decision_no,
        d.related_party, d.earmark, d.state, d.created_by, d.created_at, d.bank_reference, d.paid_at, d.evidence_sha256, d.acknowledged_at, d.reason,
-       disbursement_approvals(d.id) as approvals, disbursement_tags(d.id) as "!purge"
-from disbursement_approve(:path.id::uuid, :identity.subject::uuid) d
+       disbursement_approvals(d.id) as approvals, d.version, disbursement_decision(d.id, d.version, true) as decision,
+       case when disbursement_unpayable(d) then true end as unpayable, d.version::text as "!etag", disbursement_tags(d.id) as "!purge"
+from disbursement_approve_read(:path.id::uuid, :identity.subject::uuid, split_part(:header.if_match::text, '.', 1)) d

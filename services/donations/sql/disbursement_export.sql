@@ -2,16 +2,10 @@
 -- tx: write
 -- Disbursements as a file, and the record of who took it: one transaction.
 with csv as (
-    select count(*) as n, U&'\FEFF' || csv_row('编号', '基金', '金额（元）', '用途', '收款方类别', '收款方', '状态', '起草时间', '支付时间', '确认时间', '银行流水号') || coalesce(string_agg(p.line, '' order by p.at desc), '') as text
-    from (select csv_row(d.number, f.name, csv_yuan(d.amount_fen), d.purpose, d.payee_kind, d.payee, d.state, csv_time(d.created_at),
-                         csv_time(d.paid_at), csv_time(d.acknowledged_at), d.bank_reference) as line, d.created_at as at
-          from disbursement d join fund f on f.id = d.fund_id
-          where in_my_organization(d.organization)
-            and (:body.fund::text is null or f.code = :body.fund::text)
-            and (:body.state::text is null or d.state = :body.state::text)
-            and d.created_at >= day_begins(coalesce(:body.from_date::date, '2015-01-01'))
-            and d.created_at < day_begins(coalesce(:body.to_date::date, '2999-01-01') + 1)
-          order by d.created_at desc limit 5001) p
+    select count(*) as n, U&'\FEFF' || csv_row('编号', '基金', '金额（元）', '用途', '收款方类别', '收款方', '状态', '起草时间', '支付时间', '确认时间', '银行流水号') || coalesce(string_agg(
+        csv_row(d.number, d.fund, csv_yuan(d.amount_fen), d.purpose, d.payee_kind, d.payee, d.state, csv_time(d.created_at),
+                csv_time(d.paid_at), csv_time(d.acknowledged_at), d.bank_reference), '' order by d.created_at desc), '') as text
+    from export_disbursements(:body.fund::text, :body.state::text, :body.from_date::date, :body.to_date::date) d
 ), kept as (
     insert into export_record (id, kind, requested_by, filter, rows, sha256)
     select :new.id::uuid, 'DISBURSEMENTS', :identity.subject::uuid, :body::json, n, encode(sha256(convert_to(text, 'UTF8')), 'hex')

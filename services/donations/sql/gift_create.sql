@@ -31,7 +31,7 @@ with asked as materialized (
     from asked a
     cross join (select (now() at time zone 'Asia/Shanghai')::date as today) t
     left join campaign c on c.id = a.campaign_id
-    left join page_taking_gifts p on p.code = a.page_code and p.campaign_id = a.campaign_id
+    left join page_taking_gifts p on p.code = a.page_code and p.campaign_id = a.campaign_id and p.open
 ), claimed as (
     insert into idempotency (id, operation, fingerprint, out_trade_no, answer)
     select claim, 'gift_create', fingerprint, code,

@@ -1,92 +1,17 @@
 /* The Redis client against a real server that is killed, stopped and restarted, and against servers that talk nonsense. */
-#include "common/cache/redis.h"
+#include "tests/unit/cache/redis_server.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include <cmocka.h>
-
-#include "common/core/clock.h"
-#include "common/core/log.h"
 #include "common/net/stream.h"
-
-static char dir[] = "/tmp/test_redis_XXXXXX";
-static char address[96], socket_path[64];
-static struct loop *loop;
-static pid_t server;
-
-/* ---- the loop, run until something is so ---- */
-
-struct wait {
-	bool (*is_so)(void *arg);
-	void *arg;
-	int64_t deadline_ms;
-	bool seen;
-};
-
-static void on_poll(void *arg)
-{
-	struct wait *w = arg;
-	w->seen = w->is_so(w->arg);
-	if (w->seen || clock_mono_ms() > w->deadline_ms) loop_stop(loop);
-}
-
-static bool run_until(bool (*is_so)(void *arg), void *arg, int64_t most_ms)
-{
-	struct wait w = { is_so, arg, clock_mono_ms() + most_ms, false };
-	struct timer *t = timer_new(loop, on_poll, &w);
-	timer_start(t, 0, 2);
-	loop_run(loop);
-	timer_free(t);
-	return w.seen;
-}
-
-static bool never(void *arg)
-{
-	(void)arg;
-	return false;
-}
-
-static bool is_connected(void *arg)
-{
-	return redis_connected(arg);
-}
 
 static bool is_lost(void *arg)
 {
 	return !redis_connected(arg);
 }
 
-/* ---- the server ---- */
-
-static void server_start(void)
-{
-	server = fork();
-	assert_true(server >= 0);
-	if (server == 0) {
-		if (!freopen("/dev/null", "w", stdout)) _exit(1);
-		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", socket_path, "--save", "",
-		    "--appendonly", "no", "--dir", dir, (char *)NULL);
-		_exit(127);
-	}
-}
-
-static void server_kill(void)
-{
-	if (server <= 0) return;
-	kill(server, SIGKILL);
-	waitpid(server, NULL, 0);
-	server = 0;
-}
-
 static struct redis *client(int64_t command_timeout_ms, unsigned queue_max)
 {
 	struct redis_config config = {
-		.address = str_of(address), .command_timeout_ms = command_timeout_ms, .queue_max = queue_max
+		.address = str_of(fixture_address), .command_timeout_ms = command_timeout_ms, .queue_max = queue_max
 	};
 	struct redis *r = redis_new(loop, &config);
 	assert_non_null(r);
@@ -165,13 +90,13 @@ static int teardown(void **state)
 	(void)state;
 	loop_free(loop);
 	server_kill();
-	unlink(socket_path);
+	unlink(fixture_socket);
 	return 0;
 }
 
 static int setup_server(void **state)
 {
-	server_start();
+	server_start("0");
 	return setup(state);
 }
 
@@ -264,11 +189,11 @@ static void test_no_server_then_one(void **state)
 	(void)state;
 	struct redis *r = client(0, 0);
 	assert_int_equal(send_words(r, "GET k", &a), ERR_UNAVAILABLE);
-	run_until(never, NULL, 150);
+	run_until(is_never, NULL, 150);
 	assert_false(redis_connected(r));
 	assert_int_equal(send_words(r, "GET k", &a), ERR_UNAVAILABLE);
 	assert_int_equal(a.count, 0);
-	server_start();
+	server_start("0");
 	assert_true(run_until(is_connected, r, 6000));
 	assert_int_equal(ask(r, "GET k").type, REDIS_NIL);
 	redis_free(r);
@@ -281,13 +206,13 @@ static void test_killed(void **state)
 	struct redis *r = connected_client(5000, 0);
 	kill(server, SIGSTOP);
 	for (int i = 0; i < 3; i++) assert_int_equal(send_words(r, "INCR k", &answers[i]), ERR_NONE);
-	run_until(never, NULL, 30);
+	run_until(is_never, NULL, 30);
 	assert_int_equal(answers[0].count, 0);
 	server_kill();
 	assert_true(run_until(has_answer, &answers[2], 2000));
 	for (int i = 0; i < 3; i++) assert_true(answers[i].count == 1 && answers[i].status == ERR_UNAVAILABLE);
 	assert_false(redis_connected(r));
-	server_start();
+	server_start("0");
 	assert_true(run_until(is_connected, r, 6000));
 	assert_int_equal(ask(r, "INCR k").integer, 1);
 	redis_free(r);
@@ -306,7 +231,7 @@ static void test_mute(void **state)
 	assert_true(took_ms >= 19 && took_ms < 500);
 	for (int i = 0; i < 2; i++) assert_true(answers[i].count == 1 && answers[i].status == ERR_TIMEOUT);
 	assert_false(redis_connected(r));
-	run_until(never, NULL, 700); /* connecting to a stopped server succeeds; only its greeting is missing */
+	run_until(is_never, NULL, 700); /* connecting to a stopped server succeeds; only its greeting is missing */
 	assert_false(redis_connected(r));
 	kill(server, SIGCONT);
 	assert_true(run_until(is_connected, r, 8000));
@@ -321,7 +246,7 @@ static void test_slow_turn(void **state)
 	struct redis *r = connected_client(20, 0);
 	assert_int_equal(ask(r, "SET k v").status, ERR_NONE);
 	assert_int_equal(send_words(r, "GET k", &a), ERR_NONE);
-	run_until(never, NULL, 1); /* sent */
+	run_until(is_never, NULL, 1); /* sent */
 	if (a.count == 0) usleep(60 * 1000);
 	assert_true(run_until(has_answer, &a, 2000));
 	assert_int_equal(a.status, ERR_NONE);
@@ -336,7 +261,7 @@ static void test_freed_with_commands(void **state)
 	for (int i = 0; i < 3; i++) assert_int_equal(send_words(r, "INCR k", &answers[i]), ERR_NONE);
 	redis_free(r);
 	assert_int_equal(answers[0].count, 0);
-	run_until(never, NULL, 5);
+	run_until(is_never, NULL, 5);
 	for (int i = 0; i < 3; i++) assert_true(answers[i].count == 1 && answers[i].status == ERR_UNAVAILABLE);
 	/* and from inside a callback */
 	memset(answers, 0, sizeof answers);
@@ -399,7 +324,8 @@ static void liar_accepted(void *arg, struct stream *stream)
 
 static void liar_open(struct liar *liar)
 {
-	assert_int_equal(listener_open(loop, str_of(address), false, liar_accepted, liar, &liar->listener), ERR_NONE);
+	assert_int_equal(
+	    listener_open(loop, str_of(fixture_address), false, liar_accepted, liar, &liar->listener), ERR_NONE);
 }
 
 static void test_liars_after_greeting(void **state)
@@ -420,8 +346,8 @@ static void test_liars_after_greeting(void **state)
 		if (!run_until(is_lost, r, 2000)) fail_msg("kept the connection after %s", answers[i]);
 		redis_free(r);
 		listener_close(liar.listener);
-		run_until(never, NULL, 2);
-		unlink(socket_path);
+		run_until(is_never, NULL, 2);
+		unlink(fixture_socket);
 	}
 }
 
@@ -441,8 +367,8 @@ static void test_liars_as_greeting(void **state)
 		assert_true(liar.accepted >= 1 && liar.accepted <= 6);
 		redis_free(r);
 		listener_close(liar.listener);
-		run_until(never, NULL, 2);
-		unlink(socket_path);
+		run_until(is_never, NULL, 2);
+		unlink(fixture_socket);
 	}
 }
 
@@ -473,7 +399,7 @@ static bool has_wanted(void *arg)
 
 static struct redis *subscribe(struct inbox *b)
 {
-	struct redis_config config = { .address = str_of(address) };
+	struct redis_config config = { .address = str_of(fixture_address) };
 	struct redis *r = redis_subscribe(loop, &config, STR("purge"), on_message, on_lost, b);
 	assert_non_null(r);
 	return r;
@@ -499,7 +425,7 @@ static void test_subscription(void **state)
 	b.wanted_losses = 2;
 	assert_true(run_until(has_wanted, &b, 2000));
 	assert_false(redis_connected(s));
-	server_start();
+	server_start("0");
 	b.wanted_losses = 3;
 	assert_true(run_until(has_wanted, &b, 6000));
 	assert_true(run_until(is_connected, r, 6000));
@@ -517,7 +443,7 @@ static void test_mute_subscription(void **state)
 	(void)state;
 	struct redis *s = subscribe(&b);
 	assert_true(run_until(has_wanted, &b, 5000));
-	run_until(never, NULL, 5500); /* one PING has been answered */
+	run_until(is_never, NULL, 5500); /* one PING has been answered */
 	assert_true(redis_connected(s));
 	kill(server, SIGSTOP);
 	b.wanted_losses = 2;
@@ -540,8 +466,8 @@ static void test_lying_publisher(void **state)
 		assert_true(b.messages == 0 && liar.accepted >= 1);
 		redis_free(s);
 		listener_close(liar.listener);
-		run_until(never, NULL, 2);
-		unlink(socket_path);
+		run_until(is_never, NULL, 2);
+		unlink(fixture_socket);
 	}
 }
 
@@ -563,12 +489,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_mute_subscription, setup_server, teardown),
 		cmocka_unit_test_setup_teardown(test_lying_publisher, setup, teardown),
 	};
-	alarm(120); /* a failed test leaves its client running, and then the loop */
-	if (!mkdtemp(dir)) return 1;
-	snprintf(socket_path, sizeof socket_path, "%s/s", dir);
-	snprintf(address, sizeof address, "unix:%s", socket_path);
-	log_init("test_redis", LOG_ERROR);
+	if (!fixture_place("test_redis", 120)) return 1;
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
-	rmdir(dir);
+	rmdir(fixture_dir);
 	return failed;
 }

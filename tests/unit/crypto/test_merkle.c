@@ -254,10 +254,15 @@ static void test_every_inclusion(void **state)
 	for (uint64_t n = 1; n < SIZES; n++) {
 		struct merkle_hash root;
 		naive_root(leaves, n, &root);
+		struct merkle_edge edge;
+		assert_int_equal(merkle_edge_read(read_node, &n, n, &edge), ERR_NONE);
+		assert_true(merkle_equal(&edge.root, &root));
 		for (uint64_t i = 0; i < n; i++) {
 			struct merkle_proof made, expected = { 0 };
 			assert_int_equal(merkle_prove_inclusion(read_node, &n, i, n, &made), ERR_NONE);
 			naive_path(i, leaves, n, &expected);
+			assert_same_proof(&made, &expected);
+			assert_int_equal(merkle_edge_prove(&edge, read_node, &n, i, &made), ERR_NONE);
 			assert_same_proof(&made, &expected);
 			try_inclusion(&made, i, n, &root);
 		}
@@ -327,6 +332,15 @@ static void test_bounds(void **state)
 	assert_int_equal(merkle_prove_inclusion(read_nothing, NULL, 3, 7, &p), ERR_IO);
 	assert_int_equal(merkle_prove_consistency(read_nothing, NULL, 3, 7, &p), ERR_IO);
 	assert_int_equal(merkle_root_at(read_nothing, NULL, 7, &h), ERR_IO);
+
+	struct merkle_edge edge;
+	assert_int_equal(merkle_edge_read(read_node, &n, UINT64_MAX, &edge), ERR_SYNTAX);
+	assert_int_equal(merkle_edge_read(read_nothing, NULL, 7, &edge), ERR_IO);
+	assert_int_equal(merkle_edge_read(read_nothing, NULL, 0, &edge), ERR_NONE);
+	assert_int_equal(merkle_edge_prove(&edge, read_node, &n, 0, &p), ERR_SYNTAX);
+	assert_int_equal(merkle_edge_read(read_node, &n, 7, &edge), ERR_NONE);
+	assert_int_equal(merkle_edge_prove(&edge, read_node, &n, 7, &p), ERR_SYNTAX);
+	assert_int_equal(merkle_edge_prove(&edge, read_nothing, NULL, 0, &p), ERR_IO);
 }
 
 int main(void)

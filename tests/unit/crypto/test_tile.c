@@ -137,6 +137,48 @@ static void test_no_such_node(void **state)
 	assert_true(t.level == 7 && t.index == 0 && first == 0 && count == 64 && t.width == 127);
 }
 
+/* Every node within the tile as tile_fold makes it; none that is not complete. */
+static void assert_nodes(const struct tile_nodes *t, const struct merkle_hash *hashes, unsigned width)
+{
+	struct merkle_hash folded;
+	assert_int_equal(t->width, width);
+	for (unsigned h = 0; h < TILE_HEIGHT; h++) {
+		for (unsigned i = 0; i < width >> h; i++) {
+			tile_fold(str_span((const char *)hashes, TILE_BYTES), i << h, 1u << h, &folded);
+			const struct merkle_hash *node = tile_nodes_get(t, h, i);
+			assert_true(node && merkle_equal(node, &folded));
+		}
+		assert_null(tile_nodes_get(t, h, width >> h));
+	}
+	assert_null(tile_nodes_get(t, TILE_HEIGHT, 0));
+	assert_null(tile_nodes_get(t, 0, UINT32_MAX));
+}
+
+static void test_nodes_of_a_tile(void **state)
+{
+	static const unsigned widths[] = { 1, 2, 3, 100, 128, 255, 256 };
+	struct merkle_hash hashes[TILE_WIDTH];
+	struct tile_nodes t = { .width = 0 };
+	struct str bytes = str_span((const char *)hashes, TILE_BYTES);
+	(void)state;
+	for (unsigned i = 0; i < TILE_WIDTH; i++) merkle_leaf(str_span((const char *)&i, sizeof i), &hashes[i]);
+	assert_null(tile_nodes_get(&t, 0, 0));
+	for (size_t i = 0; i < ARRAY_LEN(widths); i++) {
+		assert_true(tile_nodes_fill(&t, str_span(bytes.p, (size_t)widths[i] * SHA256_BYTES)));
+		assert_nodes(&t, hashes, widths[i]);
+	}
+	assert_true(tile_nodes_fill(&t, str_span(bytes.p, SHA256_BYTES))); /* less of the same tells nothing new */
+	assert_nodes(&t, hashes, TILE_WIDTH);
+	assert_false(tile_nodes_fill(&t, STR_NONE));
+	assert_false(tile_nodes_fill(&t, str_span(bytes.p, SHA256_BYTES + 1)));
+	hashes[7].bytes[0] ^= 1; /* another tree: narrower, as wide */
+	assert_true(tile_nodes_fill(&t, str_span(bytes.p, (size_t)70 * SHA256_BYTES)));
+	assert_nodes(&t, hashes, 70);
+	hashes[69].bytes[31] ^= 1;
+	assert_true(tile_nodes_fill(&t, bytes));
+	assert_nodes(&t, hashes, TILE_WIDTH);
+}
+
 static void test_bundles(void **state)
 {
 	static char big[ENTRY_BYTES_MAX + 1];
@@ -175,6 +217,7 @@ int main(void)
 		cmocka_unit_test(test_bad_paths),
 		cmocka_unit_test(test_nodes),
 		cmocka_unit_test(test_no_such_node),
+		cmocka_unit_test(test_nodes_of_a_tile),
 		cmocka_unit_test(test_bundles),
 	};
 	return cmocka_run_group_tests_name("tile", tests, NULL, NULL);

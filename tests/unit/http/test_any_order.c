@@ -221,12 +221,16 @@ static void test_names_that_fit_nothing_break_the_connection(void **state)
 		"HTTP/1.1 200 OK\r\n" CALL_FIELD ": ffffffff\r\nContent-Length: 0\r\n\r\n",
 		"HTTP/1.1 200 OK\r\n" CALL_FIELD ": 00000001x\r\nContent-Length: 0\r\n\r\n",
 		"HTTP/1.1 200 OK\r\n" CALL_FIELD ":\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\n" CALL_FIELD ": 00000001\r\n" CALL_FIELD ": 00000002\r\nContent-Length: 0\r\n\r\n",
 		/* the second time nobody waits for it any more */
 		"HTTP/1.1 200 OK\r\n" CALL_FIELD ": 00000001\r\nContent-Length: 0\r\n\r\n"
 		"HTTP/1.1 200 OK\r\n" CALL_FIELD ": 00000001\r\nContent-Length: 0\r\n\r\n",
 		/* it has named one: without a name an answer could be anybody's */
 		"HTTP/1.1 200 OK\r\n" CALL_FIELD ": 00000001\r\nContent-Length: 0\r\n\r\n"
 		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+		/* and the other way round */
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+		"HTTP/1.1 200 OK\r\n" CALL_FIELD ": 00000002\r\nContent-Length: 0\r\n\r\n",
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
@@ -238,8 +242,8 @@ static void test_names_that_fit_nothing_break_the_connection(void **state)
 		get("/a", 5000, &a);
 		get("/b", 5000, &b);
 		run_until(loop, &b.done);
-		assert_int_equal(a.status, i < 3 ? ERR_BAD_UPSTREAM : ERR_NONE);
-		assert_int_equal(b.status, i < 3 ? ERR_CLOSED : ERR_BAD_UPSTREAM);
+		assert_int_equal(a.status, i < 4 ? ERR_BAD_UPSTREAM : ERR_NONE);
+		assert_int_equal(b.status, i < 4 ? ERR_CLOSED : ERR_BAD_UPSTREAM);
 		upstream_free(upstream);
 		listener_close(listener);
 		loop_free(loop);

@@ -93,12 +93,27 @@ static void never_grows_without_end(void **unused)
 	assert_int_equal(lines, METRICS_SERIES_MAX + 2);
 }
 
+/* As reloads do: again and again, more often than there would be memory for. */
+static void test_what_is_there_takes_no_memory_again(void **state)
+{
+	struct metric_label label = { "route", STR("a name that is not very short, as operations have them") };
+	uint64_t *first = metrics_counter(m, "yg_again_total", "again", &label, 1);
+	(void)state;
+	for (int i = 0; i < 400000; i++)
+		assert_ptr_equal(metrics_counter(m, "yg_again_total", "again", &label, 1), first);
+	label.value = STR("another");
+	assert_ptr_not_equal(metrics_counter(m, "yg_again_total", "again", &label, 1), first);
+	metrics_write(m, &text);
+	assert_has("yg_again_total{route=\"another\"} 0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(writes_each_type_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(finds_the_same_series_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(never_grows_without_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_there_takes_no_memory_again, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

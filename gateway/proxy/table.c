@@ -1,0 +1,159 @@
+/* The routes of one reading of the file, shared by count: by the process while they are the present ones, and by each request. */
+#include "gateway/proxy/table.h"
+
+#include <stdlib.h>
+
+#include "gateway/gateway.h"
+
+enum { TABLE_BYTES_MAX = 1024 * 1024, ORIGIN_BYTES_MAX = 64 * 1024 };
+
+enum err proxy_table_load(const char *path, struct proxy_table **out)
+{
+	struct proxy_table *t = calloc(1, sizeof *t);
+	CHECK(t != NULL);
+	*out = NULL;
+	list_init(&t->link);
+	arena_init(&t->arena, 4096, TABLE_BYTES_MAX);
+	enum err e = proxy_config_load(&t->arena, path, &t->config);
+	if (e) {
+		proxy_table_free(t);
+		return e;
+	}
+	*out = t;
+	return ERR_NONE;
+}
+
+const struct proxy_config *proxy_table_config(const struct proxy_table *t)
+{
+	return &t->config;
+}
+
+/* ── origins ── */
+
+static struct origin_config origin_settings(const struct proxy_route_config *c)
+{
+	return (struct origin_config){ .name = c->name,
+		.addresses = c->origins,
+		.address_count = c->origin_count,
+		.connections_max = c->connections_max,
+		.reply_bytes_max = c->reply_bytes_max };
+}
+
+static struct proxy_origin *open_origin(struct loop *l, const struct origin_config *settings)
+{
+	struct proxy_origin *o = calloc(1, sizeof *o);
+	CHECK(o != NULL);
+	o->shares = 1;
+	arena_init(&o->arena, 256, ORIGIN_BYTES_MAX);
+	o->config = *settings;
+	o->config.name = arena_str(&o->arena, settings->name);
+	for (unsigned i = 0; i < settings->address_count; i++)
+		o->addresses[i] = arena_str(&o->arena, settings->addresses[i]);
+	o->config.addresses = o->addresses;
+	o->origin = origin_new(l, &o->config);
+	return o;
+}
+
+static bool is_same(const struct origin_config *a, const struct origin_config *b)
+{
+	if (!str_eq(a->name, b->name) || a->address_count != b->address_count ||
+	    a->connections_max != b->connections_max || a->reply_bytes_max != b->reply_bytes_max)
+		return false;
+	for (unsigned i = 0; i < a->address_count; i++)
+		if (!str_eq(a->addresses[i], b->addresses[i])) return false;
+	return true;
+}
+
+static struct proxy_origin *take_over(const struct proxy_table *before, const struct origin_config *settings)
+{
+	for (unsigned i = 0; before && i < before->route_count; i++) {
+		struct proxy_origin *o = before->origins[i];
+		if (!is_same(&o->config, settings)) continue;
+		o->shares++;
+		return o;
+	}
+	return NULL;
+}
+
+static void release_origin(struct proxy_origin *o)
+{
+	if (--o->shares) return;
+	origin_free(o->origin);
+	arena_release(&o->arena);
+	free(o);
+}
+
+/* ── tables ── */
+
+static void on_free_task(struct loop_task *task)
+{
+	struct proxy_table *t = CONTAINER_OF(task, struct proxy_table, free_task);
+	if (t->shares == 0) proxy_table_free(t);
+}
+
+void proxy_table_open(struct proxy_table *t, struct gateway *g, const struct proxy_table *before)
+{
+	t->shares = 1;
+	t->free_task.run = on_free_task;
+	for (unsigned i = 0; i < t->config.route_count; i++) {
+		const struct proxy_route_config *c = &t->config.routes[i];
+		struct origin_config settings = origin_settings(c);
+		struct proxy_origin *origin = take_over(before, &settings);
+		if (!origin) origin = open_origin(g->loop, &settings);
+		t->origins[i] = origin;
+		t->routes[i] = (struct proxy_route){ .table = t,
+			.config = *c,
+			.origin = origin->origin,
+			.cache = c->cache ? g->cache : NULL,
+			.loop = g->loop };
+		metrics_operation(g->metrics, c->name, STR("*"), &t->routes[i].metrics);
+		t->route_count++;
+	}
+}
+
+void proxy_table_stop(struct proxy_table *t)
+{
+	for (unsigned i = 0; i < t->route_count; i++) {
+		origin_free(t->origins[i]->origin); /* a shared one once: it knows */
+		t->origins[i]->origin = NULL;
+	}
+}
+
+void proxy_table_free(struct proxy_table *t)
+{
+	if (!t) return;
+	list_remove(&t->link);
+	for (unsigned i = 0; i < t->route_count; i++) release_origin(t->origins[i]);
+	arena_release(&t->arena);
+	free(t);
+}
+
+struct proxy_route *proxy_route_share(struct proxy_route *route)
+{
+	route->table->shares++;
+	return route;
+}
+
+/* Not at once: who releases it may stand in a call of its origin. */
+void proxy_route_release(struct proxy_route *route)
+{
+	if (!route || --route->table->shares) return;
+	loop_push(route->loop, PHASE_LAST, &route->table->free_task);
+}
+
+static bool covers(struct str prefix, struct str path)
+{
+	if (prefix.n == 1) return true;
+	return str_starts(path, prefix) && (path.n == prefix.n || path.p[prefix.n] == '/');
+}
+
+struct proxy_route *proxy_table_find(struct proxy_table *t, struct str path, bool on_public)
+{
+	struct proxy_route *best = NULL;
+	for (unsigned i = 0; i < t->route_count; i++) {
+		struct proxy_route *r = &t->routes[i];
+		if ((on_public && !r->config.is_public) || !covers(r->config.prefix, path)) continue;
+		if (!best || best->config.prefix.n < r->config.prefix.n) best = r;
+	}
+	return best;
+}

@@ -1,0 +1,6 @@
+-- shape: one
+-- tx: write
+-- Not booked, with a reason; the entry may be proposed again.
+select c.id, c.kind, c.reverses, c.debit, c.credit, c.amount_fen, c.occurred_at, c.reason, c.document_sha256, c.organization, c.state, c.proposed_by, c.proposed_at, c.decided_by,
+       c.decided_at, c.refusal, c.entry_id
+from correction_refuse(:path.id::uuid, :body.reason::text) c
