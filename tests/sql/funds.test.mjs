@@ -31,9 +31,8 @@ async function fund(n, code, more, who) {
 	assert.equal(await role(open(code)), 'OPEN');
 }
 /** A paid gift to the fund, straight through the statements' functions. */
-async function give(fundId, fen, earmark) {
+async function give(fundId, fen, earmark, code = `FND${String(donors).padStart(13, '0')}`) {
 	donors += 1;
-	const code = `FND${String(donors).padStart(13, '0')}`;
 	await owner(`with g as (insert into gift (id, public_code, campaign_id, donor, amount_fen, channel, earmark) values ('${id(700 + donors)}', '${code}', '${fundId}', '${id(1)}', ${fen}, 'WECHAT_JSAPI', ${earmark ? `'${earmark}'` : 'null'}))
 		insert into pay_order (out_trade_no, gift_id, campaign_id, amount_fen, channel, expires_at, next_check_at) values ('${code}', '${id(700 + donors)}', '${fundId}', ${fen}, 'WECHAT_JSAPI', now() + interval '1 hour', now() + interval '1 hour')`);
 	assert.equal(await role(`select payment_settle('${code}', 'tx${code}', ${fen}, now() - interval '1 hour' + interval '1 second' * ${donors})`), 'SETTLED');
@@ -71,6 +70,8 @@ test('its giving target is no campaign that staff can change, show or report', a
 
 test('unrestricted: one of each unit and source; a named fund is whole; money of others takes no gifts', async () => {
 	await fund(12, 'free-lottery', { kind: 'UNRESTRICTED', source: 'LOTTERY', org: '4412/441204' });
+	await fund(41, 'fiscal', { source: 'FISCAL' });
+	await refused(move(410, 'free-lottery', [['fiscal', 1]]), /classes of sources/);
 	await refused(propose(13, 'free-lottery-2', { kind: 'UNRESTRICTED', source: 'LOTTERY', org: '4412/441204' }), /fund_unrestricted_once/);
 	await refused(propose(13, 'named', { kind: 'NAMED' }), /fund_named_terms/);
 	await refused(`select page_permit('${id(10)}', true, '${id(1)}')`, /no personal pages/);
@@ -158,7 +159,7 @@ test('money moves from an unrestricted fund, all lines or none, and the gifts go
 	const [[spent, there]] = await platform.sql(`select spent_fen, allocated_fen from donations.gift_public where public_code = '${a}'`);
 	assert.deepEqual([spent, there], ['0', '1000']);
 	await refused(`select refund_request('${id(1622)}', (select gift_id from gift_public where public_code = '${a}'), '${a}', 1, 'r', '${id(1)}', null)`, /refund_exceeds_unspent|was spent/);
-	assert.equal(own.length, 16);
+	assert.deepEqual(await platform.sql(`select allocated_fen, earmark from donations.gift_public where public_code = '${own}'`), [['0', 'own']]);
 	await agrees();
 });
 
@@ -218,6 +219,104 @@ test('a fund ends only when it is empty, and takes nothing then', async () => {
 	await refused(`select state from fund_end('goods.4412', '${id(2)}', 'r')`, /goods|no such fund/);
 });
 
+test('a transfer does not take what a disbursement was promised, though what was given for a purpose stays behind', async () => {
+	await fund(30, 'free-4', { kind: 'UNRESTRICTED', org: '4412/441225', earmarks: ['own'] });
+	await give(id(30), 1000);
+	await give(id(30), 300, 'own');
+	assert.equal(await draft(300, 'free-4', 900), 'DRAFT');
+	assert.equal(await role(approve(300)), 'APPROVED');
+	await role(move(301, 'free-4', [['dest', 101]]));
+	await refused(book(301), /other purposes/);
+	await role(move(302, 'free-4', [['dest', 100]]));
+	assert.equal(await role(book(302)), 'BOOKED');
+	assert.equal(await pay(300), 'PAID');
+	await agrees();
+});
+
+test('a gift that was moved there and back says so', async () => {
+	await fund(31, 'free-5', { kind: 'UNRESTRICTED', org: '4412/441226' });
+	await fund(32, 'free-6', { kind: 'UNRESTRICTED', org: '4412/441227' });
+	const gift = await give(id(31), 500, null, await owner('select public_code_new()')); // one that has a page
+	for (const [n, from, to] of [[310, 'free-5', 'free-6'], [311, 'free-6', 'free-5']]) {
+		await role(move(n, from, [[to, 500]]));
+		assert.equal(await role(book(n)), 'BOOKED');
+	}
+	const { json } = await platform.client.get(`/v1/public/gifts/${gift}`);
+	assert.equal(json.allocated_fen, undefined);
+	assert.deepEqual(json.moves.map((one) => [one.from, one.to, one.amount_fen]), [['free-5', 'free-6', 500], ['free-6', 'free-5', 500]]);
+	await agrees();
+});
+
+test('transfers are public by when they were booked, not by when they were proposed', async () => {
+	for (const n of [320, 321]) await role(move(n, 'free-5', [['free-6', n - 300]]));
+	for (const n of [321, 320]) assert.equal(await role(book(n)), 'BOOKED');
+	const first = (await platform.client.get('/v1/public/fund-moves?limit=1')).json;
+	const next = (await platform.client.get(`/v1/public/fund-moves?limit=1&cursor=${encodeURIComponent(first.next_cursor)}`)).json;
+	assert.deepEqual([first, next].map((page) => page.items[0].amount_fen), [20, 21]);
+});
+
+test('who decides is somebody', async () => {
+	assert.equal(await role(propose(33, 'anon')), 'PROPOSED');
+	await refused("select fund_open('anon', null)", /fund_state_consistent/);
+	await refused("select fund_refuse('anon', null, 'r')", /fund_state_consistent/);
+	assert.equal(await role(open('anon')), 'OPEN');
+	await refused("select fund_end('anon', null, 'r')", /fund_state_consistent/);
+});
+
+test('what comes back to a fund that ended is used for its purpose all the same', async () => {
+	await fund(34, 'over');
+	await give(id(34), 500);
+	assert.equal(await draft(340, 'over', 500), 'DRAFT');
+	assert.equal(await role(approve(340)), 'APPROVED');
+	assert.equal(await pay(340), 'PAID');
+	assert.equal(await role(`select state from fund_end('over', '${id(2)}', 'r')`), 'ENDED');
+	await assert.rejects(draft(341, 'over', 1), /not open/);
+	assert.equal(await role(`select state from disbursement_reverse('${id(340)}', '${id(3400)}', '${id(2)}', 'r')`), 'REVERSED');
+	await assert.rejects(draft(341, 'over', 501), /not open/);
+	assert.equal(await draft(341, 'over', 500), 'DRAFT');
+	assert.equal(await role(approve(341)), 'APPROVED');
+	assert.equal(await pay(341), 'PAID');
+	await agrees();
+});
+
+test('a fund to which a filing sends its surplus does not end, and one that ended is not filed', async () => {
+	const campaign = (n, to) => owner(`insert into campaign (id, organization, title, purpose, starts_on, ends_on, area, person_in_charge, office_address, how_to_give, bank_holder, bank_name, bank_account,
+		beneficiaries, use_plan, cost_cap_fen, surplus_rule, surplus_fund, certificate_no, platform_url, contact_phone, filing_no, filed_on)
+		values ('${id(n)}', '4412', 't', 'p', business_day(), business_day() + 30, 'a', 'p', 'o', 'h', 'h', 'b', '1', 'b', 'u', 0, 's', '${to}', 'c', 'https://x', '1', 'S${n}', business_day() - 20)`);
+	const file = (n) => owner(`update campaign set state = 'FILED' where id = '${id(n)}'`);
+	await fund(35, 'rest');
+	await fund(36, 'rest-2');
+	await campaign(350, 'rest');
+	await campaign(351, 'rest-2');
+	await file(350);
+	await refused(`select fund_end('rest', '${id(2)}', 'r')`, /sends its surplus/);
+	assert.equal(await role(`select state from fund_end('rest-2', '${id(2)}', 'r')`), 'ENDED');
+	await refusedFor(file(351), /no open fund of the unit/);
+});
+
+test('a fund whose term has not begun says that it takes no gifts', async () => {
+	const page = async (code) => (await platform.client.get(`/v1/public/funds/${code}`)).json.takes_gifts;
+	assert.equal(await role(`select state from fund_propose('${id(37)}', 'later', 'EARMARKED', 'DONATION', 'later', '4412', 'p', null, null, null, business_day() + 5, null, null, 'h', 'b', '1', '[]', '[]', '${id(1)}')`), 'PROPOSED');
+	assert.equal(await role(open('later')), 'OPEN');
+	assert.deepEqual([await page('later'), await page('aid'), await page('short')], [false, true, false]);
+	const { items } = (await platform.client.get('/v1/public/funds?limit=100')).json;
+	assert.deepEqual(items.filter((one) => ['later', 'aid', 'short'].includes(one.code)).map((one) => [one.code, one.takes_gifts]), [['aid', true], ['later', false], ['short', false]]);
+});
+
+test('the entry of a gift that is not paid yet is nobody else\'s', async () => {
+	const waiting = id(38);
+	await owner(`with g as (insert into gift (id, public_code, campaign_id, donor, amount_fen, channel) values ('${waiting}', 'FNDW000000000000', '${id(10)}', '${id(1)}', 500, 'WECHAT_JSAPI'))
+		insert into pay_order (out_trade_no, gift_id, campaign_id, amount_fen, channel, expires_at, next_check_at) values ('FNDW000000000000', '${waiting}', '${id(10)}', 500, 'WECHAT_JSAPI', now() + interval '1 hour', now() + interval '1 hour')`);
+	await role(`select fund_income_propose('${waiting}', 'free-lottery', 5, '民政局', 'B4', repeat('a', 64), now(), '${id(1)}')`);
+	await refused(`select fund_income_approve('${waiting}', '${id(2)}')`, /gift's or a refund's/);
+	assert.equal(await draft(380, 'dest', 1), 'DRAFT');
+	assert.equal(await role(approve(380)), 'APPROVED');
+	assert.equal(await pay(380), 'PAID');
+	await refused(`select disbursement_reverse('${id(380)}', '${waiting}', '${id(2)}', 'r')`, /gift's or a refund's/);
+	assert.equal(await role("select payment_settle('FNDW000000000000', 'txFNDW', 500, now())"), 'SETTLED');
+	await agrees();
+});
+
 test('the tables themselves are closed', async () => {
 	for (const table of ['fund_instalment', 'fund_earmark', 'fund_income', 'fund_move', 'fund_move_line', 'gift_share', 'gift_allocation', 'entry_link']) {
 		await refused(`delete from ${table}`, /permission denied/);
@@ -226,4 +325,15 @@ test('the tables themselves are closed', async () => {
 	await assert.rejects(platform.sql('update donations.gift_share set fen = fen + 1'), /shares of gift/);
 	await assert.rejects(platform.sql('delete from donations.gift_allocation'), /append-only/);
 	await assert.rejects(platform.sql("update donations.fund_move set amount_fen = 1"), /does not change/);
+});
+
+test('an income of a month that is closed meanwhile is booked in the open one, and says when it came', async () => {
+	await platform.sql(`insert into donations.period (month, ends_at, organization, proposed_by) select m::date, (m + interval '1 month') at time zone 'Asia/Shanghai', '44', '${id(1)}'
+		from (select date_trunc('month', now() at time zone 'Asia/Shanghai') - interval '1 month' as m) s`);
+	await role(`select fund_income_propose('${id(182)}', 'free-lottery', 5000, '民政局', 'B3', repeat('a', 64), date_trunc('month', now(), 'Asia/Shanghai') - interval '1 hour', '${id(1)}')`);
+	assert.equal(await role(`select state from fund_income_approve('${id(182)}', '${id(2)}')`), 'BOOKED');
+	const [[booked, told]] = await platform.sql(`select e.occurred_at = p.ends_at, (convert_from(o.leaf, 'UTF8')::json -> 'data' ->> 'received_at')::timestamptz = i.received_at from donations.period p, donations.fund_income i
+		join donations.entry e on e.id = i.id join donations.entry_leaf l on l.entry_id = i.id join donations.outbox o on o.id = l.event_id where i.id = '${id(182)}'`);
+	assert.deepEqual([booked, told], ['t', 't']);
+	await agrees();
 });

@@ -24,9 +24,9 @@ alter table fund drop constraint fund_appeal_campaign,
 	add constraint fund_appeal_campaign check (case kind when 'APPEAL' then campaign_id is not null else coalesce(campaign_id = id, true) end),
 	add constraint fund_state_consistent check (case state
 		when 'PROPOSED' then proposed_by is not null and opened_at is null and ended_at is null
-		when 'OPEN' then ended_at is null
-		when 'REFUSED' then opened_at is null and ended_at is not null and reason is not null
-		when 'ENDED' then ended_at is not null and reason is not null else false end),
+		when 'OPEN' then ended_at is null and (proposed_by is null) = (opened_by is null) -- those of campaigns and goods are nobody's proposal
+		when 'REFUSED' then opened_at is null and num_nulls(ended_by, ended_at, reason) = 0
+		when 'ENDED' then num_nulls(proposed_by, opened_by, ended_by, ended_at, reason) = 0 else false end),
 	add constraint fund_own check (opened_by <> proposed_by),
 	add constraint fund_named_terms check ((kind = 'NAMED') = (num_nonnulls(founder, minimum_fen) = 2) and (kind <> 'NAMED' or source = 'DONATION')
 		and (kind = 'NAMED' or num_nonnulls(founder, founder_party, minimum_fen) = 0)),
@@ -221,6 +221,9 @@ begin
 		perform refuse('fund_transition', 'it belongs to the goods of the unit');
 	elsif account_balance('fund:' || f.code) <> 0 or fund_available(f.id) <> 0 then
 		perform refuse('fund_not_empty', 'there is money in it');
+	elsif exists (select from campaign c where c.surplus_fund = f.code and (c.state in ('FILED', 'OPEN', 'CLOSED')
+		or (c.state = 'REPORTED' and account_balance('fund:' || c.id) <> 0))) then
+		perform refuse('fund_surplus_named', 'a campaign''s filing sends its surplus there'); -- and that is frozen
 	end if;
 	update fund set state = 'ENDED', ended_by = p_by, ended_at = now(), reason = p_reason where id = f.id returning * into f;
 	update campaign set state = 'CLOSED', close_reason = p_reason, updated_by = p_by where id = f.campaign_id and state = 'OPEN';
@@ -240,11 +243,11 @@ begin
 end $$;
 create trigger disbursement_delegated before insert on disbursement_approval for each row execute function disbursement_delegated();
 
--- Nothing is used of a fund that is not open.
+-- Nothing is used of a fund that is not open, but what came (back) to one that ended.
 create function disbursement_fund_open() returns trigger
 language plpgsql security definer set search_path = donations, pg_temp as $$
 begin
-	if (select state from fund where id = new.fund_id) <> 'OPEN' then
+	if (select state <> 'OPEN' and (state <> 'ENDED' or fund_available(id) < new.amount_fen) from fund where id = new.fund_id) then
 		perform refuse('disbursement_fund', 'the fund is not open');
 	end if;
 	return new;

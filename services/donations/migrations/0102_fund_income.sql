@@ -35,6 +35,16 @@ begin
 end $$;
 create trigger fund_income_before_update before update on fund_income for each row execute function fund_income_before_update();
 
+-- A line of the bank statement is one gift or one income. (That an income has it is asked by whoever books a transfer.)
+create function bank_line_gift(p_reference text) returns boolean
+language sql stable security definer set search_path = donations, pg_temp as $$
+	select exists (select from pay_order where transaction_id = 'bank:' || p_reference)
+$$;
+create function bank_line_income(p_reference text) returns boolean
+language sql stable security definer set search_path = donations, pg_temp as $$
+	select exists (select from fund_income where bank_reference = p_reference and state <> 'REFUSED')
+$$;
+
 create function fund_income_propose(p_id uuid, p_fund text, p_amount_fen bigint, p_payer text, p_bank_reference text, p_document text, p_received_at timestamptz, p_by uuid)
 returns fund_income
 language plpgsql security definer set search_path = donations, pg_temp as $$
@@ -49,6 +59,8 @@ begin
 		perform refuse('fund_income_source', 'donations come as gifts');
 	elsif p_received_at > now() + interval '5 minutes' or p_received_at < now() - interval '400 days' then
 		perform refuse('fund_income_received_at', 'not yet received, or long ago');
+	elsif bank_line_gift(p_bank_reference) then
+		perform refuse('fund_income_bank_taken', 'it was booked as a gift');
 	end if;
 	insert into fund_income (id, fund_id, organization, amount_fen, payer, bank_reference, document_sha256, received_at, proposed_by)
 	values (p_id, f.id, f.organization, p_amount_fen, p_payer, p_bank_reference, p_document, p_received_at, p_by) returning * into i;
@@ -74,6 +86,7 @@ language plpgsql security definer set search_path = donations, pg_temp as $$
 declare
 	i fund_income := fund_income_take(p_id);
 	f fund;
+	v_at timestamptz := greatest(i.received_at, (select max(ends_at) from period)); -- of a month that is closed: the first moment that is open
 begin
 	if i.proposed_by = p_by then
 		perform refuse('fund_income_own', 'who recorded it does not book it');
@@ -81,15 +94,17 @@ begin
 	select * into f from fund where id = i.fund_id;
 	if f.state <> 'OPEN' then
 		perform refuse('fund_income_fund', 'the fund is not open');
+	elsif bank_line_gift(i.bank_reference) then
+		perform refuse('fund_income_bank_taken', 'it was booked as a gift');
 	end if;
-	if ledger_post(p_id, 'fund.received', i.received_at, json_build_array(json_build_object('account', 'bank:transfer', 'fen', i.amount_fen),
+	if ledger_post(p_id, 'fund.received', v_at, json_build_array(json_build_object('account', 'bank:transfer', 'fen', i.amount_fen),
 		json_build_object('account', 'fund:' || f.code, 'fen', -i.amount_fen)), f.source, null) <> 'created' then
 		perform refuse('fund_income_fixed', 'its entry is there already');
 	end if;
 	update fund_income set state = 'BOOKED', decided_by = p_by, decided_at = now() where id = p_id returning * into i;
 	insert into entry_leaf (entry_id, event_id)
-	select p_id, outbox_leaf('fund.received', p_id::text, json_build_object('fund_id', f.id, 'income_id', p_id), 'fund.received', f.code, i.received_at,
-		json_build_object('source', f.source, 'amount_fen', i.amount_fen, 'payer', i.payer, 'document_sha256', i.document_sha256),
+	select p_id, outbox_leaf('fund.received', p_id::text, json_build_object('fund_id', f.id, 'income_id', p_id), 'fund.received', f.code, v_at,
+		json_build_object('source', f.source, 'amount_fen', i.amount_fen, 'payer', i.payer, 'document_sha256', i.document_sha256, 'received_at', rfc3339(i.received_at)),
 		null, (select json_agg(json_build_object('account', account, 'fen', fen) order by seq) from posting where entry_id = p_id));
 	return i;
 end $$;
@@ -106,5 +121,5 @@ end $$;
 alter table fund_income enable row level security;
 create policy fund_income_staff on fund_income for select using (current_kind() = 'staff' and in_my_organization(organization));
 grant select on fund_income to yg_donations;
-revoke execute on function fund_income_before_update, fund_income_propose, fund_income_take, fund_income_approve, fund_income_refuse from public;
-grant execute on function fund_income_propose, fund_income_approve, fund_income_refuse to yg_donations;
+revoke execute on function bank_line_gift, bank_line_income, fund_income_before_update, fund_income_propose, fund_income_take, fund_income_approve, fund_income_refuse from public;
+grant execute on function bank_line_income, fund_income_propose, fund_income_approve, fund_income_refuse to yg_donations;

@@ -37,9 +37,21 @@ begin
 	return null;
 end $$;
 
+-- Ids are made by who asks: one of a gift that waits for its payment, taken for another entry, would leave that payment without one.
+create function entry_id_own() returns trigger
+language plpgsql security definer set search_path = donations, pg_temp as $$
+begin
+	if exists (select from gift where id = new.id) or exists (select from refund where id = new.id) then
+		perform refuse('entry_kind_reserved', 'the id is a gift''s or a refund''s');
+	end if;
+	return new;
+end $$;
+create trigger entry_id_own before insert on entry
+	for each row when (new.kind not in ('gift.received', 'gift.refunded')) execute function entry_id_own();
+
 -- ── gifts in other funds than the one they were given to ──
 -- A gift's money that was moved is `allocated_fen` until it is spent; where it is stands in gift_share.
-alter table gift_public add column allocated_fen bigint not null default 0;
+alter table gift_public add column allocated_fen bigint not null default 0, add column moved boolean not null default false; -- moved: ever, also when it came back
 alter table gift_public drop constraint gift_spent_range;
 alter table gift_public add constraint gift_spent_range check (spent_fen >= 0 and allocated_fen >= 0 and spent_fen + allocated_fen + refunded_fen <= amount_fen);
 drop index gift_public_unspent;
@@ -172,13 +184,19 @@ language sql stable security definer set search_path = donations, pg_temp as $$
 	             and h.state = 'PENDING' and h.expires_at > now()), 0) as held
 	      from fund_earmark e where e.fund_id = p_fund and e.code is distinct from p_earmark) s
 $$;
--- The hold is there already (its account is locked): it must not lie on what was given for something else.
+-- Whatever is promised or moved for p_earmark (NULL: for none) must leave what was given for others. The caller has locked the fund's account.
+create function fund_earmarks_kept(p_fund uuid, p_earmark text) returns void
+language plpgsql security definer set search_path = donations, pg_temp as $$
+begin
+	if exists (select from fund_earmark where fund_id = p_fund) and fund_available(p_fund) < fund_earmarked_elsewhere(p_fund, p_earmark) then
+		perform refuse('disbursement_earmarked', 'the rest was given for other purposes');
+	end if;
+end $$;
+-- The hold is there already.
 create function disbursement_earmark_guard() returns trigger
 language plpgsql security definer set search_path = donations, pg_temp as $$
 begin
-	if exists (select from fund_earmark where fund_id = new.fund_id) and fund_available(new.fund_id) < fund_earmarked_elsewhere(new.fund_id, new.earmark) then
-		perform refuse('disbursement_earmarked', 'the rest was given for other purposes');
-	end if;
+	perform fund_earmarks_kept(new.fund_id, new.earmark);
 	return new;
 end $$;
 create trigger disbursement_earmark_guard before update on disbursement
@@ -257,7 +275,8 @@ begin
 	if tg_op = 'UPDATE' and old.state <> 'DRAFT' and new.surplus_fund is distinct from old.surplus_fund then
 		perform refuse('campaign_filing_frozen', 'the filed plan cannot change');
 	end if;
-	if new.surplus_fund is not null and (tg_op = 'INSERT' or new.surplus_fund is distinct from old.surplus_fund) and not exists (select from fund f
+	-- looked at again when it is filed: the fund may have ended since
+	if new.surplus_fund is not null and (tg_op = 'INSERT' or (old.state = 'DRAFT' and (new.state, new.surplus_fund) is distinct from (old.state, old.surplus_fund))) and not exists (select from fund f
 		where f.code = new.surplus_fund and f.kind <> 'APPEAL' and f.campaign_id is not null and f.state = 'OPEN'
 			and (new.organization = f.organization or starts_with(new.organization, f.organization || '/'))) then
 		perform refuse('campaign_surplus_fund', 'no open fund of the unit, or of one above, that takes gifts');
@@ -289,6 +308,7 @@ create table fund_move (
 		when 'REFUSED' then decided_by is not null and decided_at is not null and reason is not null else false end)
 );
 create index fund_move_newest on fund_move (id desc);
+create index fund_move_booked on fund_move (decided_at desc, id desc) where state = 'BOOKED';
 create index fund_move_by_fund on fund_move (from_fund);
 create trigger fund_move_kept before delete on fund_move for each row execute function append_only();
 create function fund_move_before_update() returns trigger
@@ -436,7 +456,7 @@ begin
 		continue when f.campaign_id is null;
 		v_named := 0;
 		for g in select * from fund_draw(f, l.amount_fen, null, m.rule = 'SURPLUS') loop
-			update gift_public set allocated_fen = allocated_fen + case when not g.shared then g.fen when campaign_id = t.campaign_id then -g.fen else 0 end
+			update gift_public set moved = true, allocated_fen = allocated_fen + case when not g.shared then g.fen when campaign_id = t.campaign_id then -g.fen else 0 end
 			where public_code = g.public_code;
 			perform gift_share_add(f, g.public_code, -g.fen);
 			perform gift_share_add(t, g.public_code, g.fen);
@@ -449,6 +469,7 @@ begin
 			perform refuse('fund_move_gifts', 'the gifts that may be moved do not come to it');
 		end if;
 	end loop;
+	perform fund_earmarks_kept(f.id, null); -- the floor alone would let it take what a disbursement holds, and leave that only what it may not use
 	return m;
 end $$;
 
@@ -510,8 +531,8 @@ create policy fund_move_public on fund_move for select using (state = 'BOOKED');
 alter table fund_move_line enable row level security;
 create policy fund_move_line_seen on fund_move_line for select using (exists (select from fund_move m where m.id = move_id));
 grant select on fund_move, fund_move_line, gift_allocation, gift_share to yg_donations;
-revoke execute on function ledger_post_all, gift_share_balanced, gift_share_add, disbursement_earmark_fixed, fund_draw, disbursement_create, fund_earmarked_elsewhere,
-	disbursement_earmark_guard, campaign_surplus, fund_move_before_update, campaign_beyond_goal, fund_move_propose, fund_move_take, fund_move_approve,
+revoke execute on function entry_id_own, ledger_post_all, gift_share_balanced, gift_share_add, disbursement_earmark_fixed, fund_draw, disbursement_create, fund_earmarked_elsewhere,
+	fund_earmarks_kept, disbursement_earmark_guard, campaign_surplus, fund_move_before_update, campaign_beyond_goal, fund_move_propose, fund_move_take, fund_move_approve,
 	fund_move_refuse, fund_move_lines, fund_move_tags, gift_moves from public;
 grant execute on function disbursement_create, disbursement_earmark_fixed, fund_move_propose, fund_move_approve, fund_move_refuse, fund_move_lines,
 	fund_move_tags, gift_moves to yg_donations;

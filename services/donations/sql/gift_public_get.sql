@@ -11,4 +11,4 @@ select ord, g.public_code, g.campaign_id as "campaign.id", g.campaign_title as "
 from input
 join gift_public g on g.public_code = :path.public_code::text
 cross join lateral (select case when g.spent_fen > 0 then gift_uses(g.public_code) end as uses,
-                           case when g.spent_fen + g.allocated_fen > 0 then gift_moves(g.public_code) end as moves offset 0) u
+                           case when g.moved then gift_moves(g.public_code) end as moves offset 0) u

@@ -7,7 +7,8 @@ with judged as (
                 when g.amount_fen <> :body.amount_fen::bigint then 'transfer-amount-differs'
                 when :body.received_at::timestamptz < g.created_at - interval '1 day'
                      or (:body.received_at::timestamptz at time zone 'Asia/Shanghai')::date < c.starts_on then 'transfer-before-gift'
-                when :body.received_at::timestamptz > now() + interval '5 minutes' then 'transfer-in-future' end as problem
+                when :body.received_at::timestamptz > now() + interval '5 minutes' then 'transfer-in-future'
+                when bank_line_income(:body.bank_reference::text) then 'pay-order-transaction-taken' end as problem
     from gift g left join campaign c on c.id = g.campaign_id
     where g.id = :path.id::uuid
 ), settled as materialized (
