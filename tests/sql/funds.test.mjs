@@ -337,3 +337,14 @@ test('an income of a month that is closed meanwhile is booked in the open one, a
 	assert.deepEqual([booked, told], ['t', 't']);
 	await agrees();
 });
+
+test('a founder who is erased is called so no more, and the log has never had his name', async () => {
+	await role(`select id from party_register('${id(900)}', null, 'PERSON', 'NONE', null, '\\x00', '\\x00', '${'9'.repeat(64)}', '${id(901)}', '\\x00')`, `${CITY}; set yg.subject = '${id(1)}'`);
+	assert.equal(await role(`select state from fund_propose('${id(902)}', 'lake-family', 'NAMED', 'DONATION', '星湖基金', '4412', 'p', '星湖一家人', '${id(900)}', 1000, business_day(), business_day() + 300, null,
+		'h', 'b', '1', '[{"due_date":"2027-01-01","amount_fen":1000}]', '[]', '${id(1)}')`), 'PROPOSED');
+	assert.equal(await role(open('lake-family')), 'OPEN');
+	await refusedFor(owner("update fund set founder = 'x' where code = 'lake-family'"), /terms of a fund/);
+	assert.equal((await platform.sql("select count(*) from donations.outbox where type = 'fund.opened' and convert_from(leaf, 'UTF8') like '%lake-family%' and convert_from(leaf, 'UTF8') !~ '星湖'"))[0][0], '1');
+	await role(`select party_erase('${id(900)}')`, `${CITY}; set yg.subject = '${id(1)}'`);
+	assert.deepEqual(await platform.sql("select founder, founder_party is null from donations.fund where code = 'lake-family'"), [['匿名', 't']]);
+});

@@ -61,17 +61,27 @@ create trigger fund_earmark_append_only before update or delete on fund_earmark 
 create or replace function fund_account() returns trigger
 language plpgsql security definer set search_path = donations, pg_temp as $$
 declare
-	v_changes text[] := array['name', 'state', 'opened_by', 'opened_at', 'ended_by', 'ended_at', 'reason'];
+	v_changes text[] := array['name', 'state', 'opened_by', 'opened_at', 'ended_by', 'ended_at', 'reason', 'founder', 'founder_party'];
 begin
 	if tg_op = 'INSERT' then
 		insert into account (name, kind, side) values ('fund:' || new.code, 'fund', -1);
-	elsif to_jsonb(new) - v_changes <> to_jsonb(old) - v_changes then
+	elsif to_jsonb(new) - v_changes <> to_jsonb(old) - v_changes
+		or ((new.founder, new.founder_party) is distinct from (old.founder, old.founder_party) and (new.founder, new.founder_party) is distinct from ('匿名', null::uuid)) then
 		perform refuse('fund_fixed', 'the terms of a fund do not change');
 	elsif new.state <> old.state and (old.state, new.state) not in (('PROPOSED', 'OPEN'), ('PROPOSED', 'REFUSED'), ('OPEN', 'ENDED')) then
 		perform refuse('fund_transition', format('%s to %s', old.state, new.state));
 	end if;
 	return null;
 end $$;
+
+-- A founder who is erased is called so no more. The leaf has never had the name.
+create function fund_founder_erased() returns trigger
+language plpgsql security definer set search_path = donations, pg_temp as $$
+begin
+	update fund set founder = '匿名', founder_party = null where founder_party = new.id;
+	return null;
+end $$;
+create trigger fund_founder_erased after update on party for each row when (old.erased_at is null and new.erased_at is not null) execute function fund_founder_erased();
 
 -- ── where gifts to it go ──
 -- A gift is for a campaign, or for a giving target that stands for a fund: a row of the same table, so that nothing on a gift's way from the
@@ -120,10 +130,11 @@ drop policy campaign_staff_update on campaign;
 create policy campaign_staff_update on campaign for update using (current_kind() = 'staff' and in_my_organization(organization) and fund_code is null);
 
 -- ── proposing, opening, ending ──
+-- A named fund is called by its code in the log: its name may be somebody's, and nothing can be taken back there.
 create function fund_leaf(f fund, p_what text, p_at timestamptz) returns uuid
 language sql volatile security definer set search_path = donations, pg_temp as $$
 	select outbox_leaf('fund.' || p_what, f.id::text, json_build_object('fund_id', f.id, 'code', f.code), 'fund.' || p_what, f.code, p_at,
-		json_build_object('kind', f.kind, 'source', f.source, 'name', f.name, 'purpose', f.purpose, 'founder', f.founder, 'minimum_fen', f.minimum_fen,
+		json_build_object('kind', f.kind, 'source', f.source, 'name', case when f.kind <> 'NAMED' then f.name end, 'purpose', f.purpose, 'minimum_fen', f.minimum_fen,
 			'starts_on', f.starts_on, 'ends_on', f.ends_on, 'delegated_fen', f.delegated_fen, 'reason', f.reason))
 $$;
 
@@ -307,6 +318,6 @@ grant select on fund_instalment to yg_donations;
 alter table fund_earmark enable row level security;
 create policy fund_earmark_seen on fund_earmark for select using (exists (select from fund f where f.id = fund_id));
 grant select on fund_earmark to yg_donations;
-revoke execute on function campaign_target_fixed, fund_leaf, fund_propose, fund_take, fund_open, fund_refuse, fund_end, disbursement_delegated, disbursement_fund_open,
+revoke execute on function campaign_target_fixed, fund_founder_erased, fund_leaf, fund_propose, fund_take, fund_open, fund_refuse, fund_end, disbursement_delegated, disbursement_fund_open,
 	fund_instalments, fund_earmarks, fund_statement, fund_figures from public;
 grant execute on function campaign_target_fixed, fund_propose, fund_open, fund_refuse, fund_end, fund_instalments, fund_earmarks, fund_statement, fund_figures to yg_donations;
