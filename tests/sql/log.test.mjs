@@ -113,13 +113,14 @@ test('tables of a session\'s own stand before nothing, should it be able to make
 
 test('a gap in a stream is noticed and nothing behind it is taken', async () => {
 	const take = (entries) => platform.session('yg_transparency', `select reached, gap, taken from inbox_take('imagined', '${JSON.stringify(entries)}')`);
-	const entry = (position, previous = position - 1) => ({ position: String(position), previous: String(previous), id: randomUUID(), type: 'a.b', subject: 's', payload: '{}', occurred_at: '2026-11-26 08:00:00+08' });
+	const entry = (position, previous = position - 1, type = 'campaign.changed') => ({ position: String(position), previous: String(previous), id: randomUUID(), type, subject: 's', payload: '{}', occurred_at: '2026-11-26 08:00:00+08' });
 	assert.equal(await take([entry(2)]), '0|t|0');
 	assert.equal(await take([entry(1), entry(2), entry(4)]), '2|t|2');
 	assert.equal(await take([entry(1), entry(2), entry(3), entry(4)]), '4|f|2');
 	assert.equal(await take([entry(9, 4), entry(10)]), '10|f|2', 'positions may jump when the chain says so');
 	assert.equal(await take([entry(9, 4), entry(10)]), '10|f|0', 'what was taken is passed over');
-	assert.equal((await platform.sql("select count(*) from transparency.inbox where stream = 'imagined'"))[0][0], '6');
+	assert.equal(await take([entry(11, 10, 'gift.created')]), '11|f|1', 'it was there');
+	assert.equal((await platform.sql("select count(*) from transparency.inbox where stream = 'imagined'"))[0][0], '6', 'and has no effect here: only that is kept which has one');
 });
 
 test('what is no leaf is kept apart and does not stop the others', async () => {
