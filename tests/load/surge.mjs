@@ -22,7 +22,7 @@ export async function surgeTargets(say) {
 	const gained = Number(await platform.psql('select count(*) from donations.gift')) - before;
 	await platform.psql('checkpoint');
 	platform.signal('relay_donations', 'SIGSTOP');
-	const single = await peers.pgbench('write', 32, Math.min(20, seconds), 1);
+	const single = await peers.pgbench('write', 32, Math.min(20, seconds), 900);
 	platform.signal('relay_donations', 'SIGCONT');
 	for (const [name, r] of [['gifts', gifts], ['readers', readers], ['readers alone', alone]]) {
 		if (r.bad) throw new Error(`surge, ${name}: ${r.bad} of ${r.requests} requests were refused or broke off`);

@@ -1,6 +1,6 @@
 -- shape: one
 -- tx: write
--- batch: 64
+-- batch: 128
 -- All gifts that wait: refuse what the campaign does not take, claim the keys, write gift, key, order and event. One commit for all.
 -- `claimed` is false when the Idempotency-Key was used before: the flow then reads gift_claimed. A refusal claims nothing.
 with asked as materialized (
