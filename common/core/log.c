@@ -10,7 +10,7 @@
 #include "common/core/clock.h"
 #include "common/core/word.h"
 
-enum { LOG_BYTES_MAX = 1024 * 1024, LOG_WRITE_BYTES = 128 * 1024, PREFIX_BYTES = 160 };
+enum { LOG_BYTES_MAX = 1024 * 1024, LOG_WRITE_BYTES = 32 * 1024, PREFIX_BYTES = 160 };
 
 static struct {
 	struct buf out;
