@@ -148,7 +148,7 @@ test('feedback: each payment is told of once', async () => {
 	const before = await seen();
 	for (const n of [81, 82]) {
 		await role(`select state from disbursement_create('${id(n)}', '${fund}', 1000, 'p', 'BRANCH', 'x', null, null, false, '${id(1)}')`);
-		await role(`select state from disbursement_approve('${id(n)}', '${id(2)}')`);
+		await role(`select state from disbursement_approve_read('${id(n)}', '${id(2)}', '*')`);
 		await role(`select state from disbursement_pay('${id(n)}', '${id(2)}', 'b', null)`);
 	}
 	const now = await seen();
@@ -158,7 +158,7 @@ test('feedback: each payment is told of once', async () => {
 	await refused(send(83, 2, now), /no such fund/, COUNTY);
 	await role(`select state from disbursement_reverse('${id(82)}', '${id(85)}', '${id(2)}', 'came back')`);
 	await role(`select state from disbursement_create('${id(86)}', '${fund}', 1000, 'p', 'BRANCH', 'x', null, null, false, '${id(1)}')`);
-	await role(`select state from disbursement_approve('${id(86)}', '${id(2)}')`);
+	await role(`select state from disbursement_approve_read('${id(86)}', '${id(2)}', '*')`);
 	await role(`select state from disbursement_pay('${id(86)}', '${id(2)}', 'b', null)`);
 	await refused(send(83, 2, now), /or others/, STAFF); // as many, not the same
 	assert.equal(await role(send(83, 2, await seen())), 'x');

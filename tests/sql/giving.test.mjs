@@ -84,7 +84,7 @@ test('no price is no value: nothing is posted, and it is counted apart', async (
 test('goods are never paid out as money', async () => {
 	const draft = `select id from disbursement_create('${id(20)}', 'goods.4412', 1000, 'p', 'BRANCH', 'x', null, null, false, '${id(1)}')`;
 	await role(as('staff', 1), draft);
-	await refused(as('staff', 2), `select state from disbursement_approve('${id(20)}', '${id(2)}')`, /never paid out/);
+	await refused(as('staff', 2), `select state from disbursement_approve_read('${id(20)}', '${id(2)}', '*')`, /never paid out/);
 	await assert.rejects(platform.sql(`select donations.ledger_post('${id(21)}', 'adjustment', now(), '[{"account":"fund:goods.4412","fen":100},{"account":"bank:transfer","fen":-100}]', 'x', null)`), /never paid out/);
 });
 

@@ -18,7 +18,7 @@ after(() => platform?.stop());
 const role = (text) => platform.session('yg_donations', STAFF, text);
 const refused = (text, why) => refusedFor(role(text), why);
 const draft = (n, fen, kind = 'BRANCH') => role(`select state from disbursement_create('${id(n)}', '${fund}', ${fen}, 'p', '${kind}', 'x', null, null, false, '${id(1)}')`);
-const approve = (n, by) => `select state from disbursement_approve('${id(n)}', '${id(by)}')`;
+const approve = (n, by) => `select state from disbursement_approve_read('${id(n)}', '${id(by)}', '*')`;
 const pay = (n, by) => `select state from disbursement_pay('${id(n)}', '${id(by)}', 'b', null)`;
 
 test('nobody pays what was not approved, or his own', async () => {
@@ -80,6 +80,7 @@ test('a draft is its author’s; a change takes back what others said, and what 
 	assert.equal(await by(1, `select version from disbursement_update('${id(60)}', '{"amount_fen": 3000002, "state": "APPROVED", "created_by": "${id(3)}"}', '1')`), '2');
 	assert.deepEqual(await platform.sql(`select state, amount_fen, created_by, (select count(*) from donations.disbursement_approval a where a.disbursement_id = d.id), (select count(*) from donations.disbursement_approval_void v where v.disbursement_id = d.id)
 		from donations.disbursement d where id = '${id(60)}'`), [['DRAFT', '3000002', id(1), '0', '1']]);
+	await refused(`select state from disbursement_approve('${id(60)}', '${id(2)}')`, /permission denied/);
 	assert.equal(await role(`select (disbursement_approve_read('${id(60)}', '${id(2)}', '1')).id is null`), 't', 'not the version that was read');
 	assert.equal(await role(`select state from disbursement_approve_read('${id(60)}', '${id(2)}', '2')`), 'DRAFT');
 	await assert.rejects(platform.sql(`update donations.disbursement set amount_fen = 1 where id = '${id(60)}'`), /only what a draft says/);
