@@ -1,5 +1,6 @@
 /*
- * The consumer: another service's stream → our inbox, in order, each event once. Where we stand is in our database only, and moves in
+ * The consumer: another service's stream → our inbox, in order, each event once, those that have no effect here left out
+ * (inbox_wants). Where we stand is in our database only, and moves in
  * the transaction of the effects (triggers on `inbox`), so a crash at any point repeats or loses nothing, and any number of processes
  * may take at once. Every entry says which one was before it: a stream that was trimmed, emptied or is older shows, nothing is skipped.
  * At a gap the stream is deleted, upon which the relay fills it again from the outbox, which keeps what we have not confirmed. We
