@@ -21,11 +21,21 @@ const listens = (port) => new Promise((done) => {
 	probe.listen(port, '127.0.0.1', () => probe.close(() => done(false)));
 });
 
+const SLOTS = 4, BLOCKS = 248; /* of 20 ports, for each slot */
+/* Blocks given out by this process: who asks twice before it listens must not get the same one twice. */
+const given = new Set();
+
 /** The first of `count` ports that nobody listens on, below those that the kernel gives to outgoing connections. Files that run side by
  *  side (YG_TEST_SLOT) choose from ranges of their own. */
 export async function freePort(count = 20) {
+	const slot = Number(process.env.YG_TEST_SLOT ?? randomInt(SLOTS)) % SLOTS;
+	if (given.size > BLOCKS / 2) given.clear();
 	for (;;) {
-		const first = 12000 + 10000 * (Number(process.env.YG_TEST_SLOT ?? randomInt(2)) % 2) + 20 * randomInt(490);
+		const block = BLOCKS * slot + randomInt(BLOCKS - 2);
+		const blocks = Array.from({ length: Math.ceil(count / 20) }, (_, i) => block + i);
+		if (blocks.some((b) => given.has(b))) continue;
+		blocks.forEach((b) => given.add(b));
+		const first = 12000 + 20 * block;
 		let taken = false;
 		for (let i = 0; i < count && !taken; i += 1) taken = await listens(first + i);
 		if (!taken) return first;
