@@ -18,7 +18,7 @@ function chromium() {
 }
 
 /** One tab of a browser of its own, spoken to over a pipe. */
-async function openTab(chromium()) {
+async function openTab(program) {
 	const dir = mkdtempSync(join(tmpdir(), 'docs-browser-'));
 	const child = spawn(program, [...FLAGS, `--user-data-dir=${dir}`, 'about:blank'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
 	const waiting = new Map(), events = [];
