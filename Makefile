@@ -28,7 +28,7 @@ ifeq ($(VARIANT),fuzz)
 CC := clang
 endif
 
-PACKAGES := libuv libpq libcjson hiredis libcrypto libssl libcurl yaml-0.1 libargon2 libpcre2-8 zlib libbrotlienc libbrotlidec
+PACKAGES := libuv libpq libcjson hiredis libcrypto libssl yaml-0.1 libargon2 libpcre2-8 zlib libbrotlienc libbrotlidec
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lpthread -lm
 CFLAGS := -std=c17 -D_GNU_SOURCE -I. $(WARN) $(CFLAGS_$(VARIANT)) $(PKG_CFLAGS) -MMD -MP $(EXTRA_CFLAGS)

@@ -78,7 +78,8 @@ static struct arena_chunk *add_chunk(struct arena *a, size_t bytes)
 	return chunk;
 }
 
-void *arena_alloc(struct arena *a, size_t bytes)
+/* Room that its taker writes whole. */
+static void *take(struct arena *a, size_t bytes)
 {
 	size_t need = ARENA_EACH_OWN ? bytes : (bytes + 15) & ~(size_t)15;
 	if (need < bytes || need > a->bytes_max || a->bytes_used > a->bytes_max - need) {
@@ -95,7 +96,13 @@ void *arena_alloc(struct arena *a, size_t bytes)
 	void *p = chunk->data + chunk->used;
 	chunk->used += need;
 	a->bytes_used += need;
-	memset(p, 0, bytes);
+	return p;
+}
+
+void *arena_alloc(struct arena *a, size_t bytes)
+{
+	void *p = take(a, bytes);
+	if (p) memset(p, 0, bytes);
 	return p;
 }
 
@@ -112,9 +119,10 @@ void *arena_array(struct arena *a, size_t count, size_t bytes)
 struct str arena_str(struct arena *a, struct str s)
 {
 	if (!s.p) return STR_NONE;
-	char *p = arena_alloc(a, s.n + 1);
+	char *p = take(a, s.n + 1);
 	if (!p) return STR_NONE;
 	if (s.n) memcpy(p, s.p, s.n);
+	p[s.n] = 0;
 	return (struct str){ p, s.n };
 }
 
@@ -130,7 +138,7 @@ struct str arena_printf(struct arena *a, const char *fmt, ...)
 	va_copy(again, args);
 	int n = vsnprintf(NULL, 0, fmt, args);
 	va_end(args);
-	char *p = n >= 0 ? arena_alloc(a, (size_t)n + 1) : NULL;
+	char *p = n >= 0 ? take(a, (size_t)n + 1) : NULL;
 	if (p) vsnprintf(p, (size_t)n + 1, fmt, again);
 	va_end(again);
 	return p ? (struct str){ p, (size_t)n } : STR_NONE;

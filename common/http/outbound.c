@@ -4,11 +4,10 @@
 
 #include <stdlib.h>
 
-#include <curl/curl.h>
-
 #include "common/core/buf.h"
 #include "common/core/list.h"
 #include "common/core/log.h"
+#include "common/http/curl_library.h"
 
 enum {
 	CONNECT_MS_MAX = 5000,
@@ -43,6 +42,7 @@ struct outbound {
 	struct loop *loop;
 	struct outbound_config config;
 	struct arena arena;
+	const struct curl_library *lib; /* NULL until the first request */
 	CURLM *multi;
 	struct timer *timer; /* libcurl's own */
 	struct timer *queue_timer; /* for those that wait too long */
@@ -70,7 +70,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
 	if (what == CURL_POLL_REMOVE) {
 		if (sw) watch_free(sw->watch);
 		free(sw);
-		curl_multi_assign(o->multi, fd, NULL);
+		o->lib->curl_multi_assign(o->multi, fd, NULL);
 		return 0;
 	}
 	if (!sw) {
@@ -83,7 +83,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
 			free(sw);
 			return -1;
 		}
-		curl_multi_assign(o->multi, fd, sw);
+		o->lib->curl_multi_assign(o->multi, fd, sw);
 	}
 	watch_set(sw->watch, ((what & CURL_POLL_IN) ? WATCH_READ : 0) | ((what & CURL_POLL_OUT) ? WATCH_WRITE : 0));
 	return 0;
@@ -133,8 +133,8 @@ static size_t on_field(char *bytes, size_t size, size_t count, void *arg)
 
 static void transfer_free(struct transfer *t)
 {
-	if (t->easy) curl_easy_cleanup(t->easy);
-	curl_slist_free_all(t->sent_fields);
+	if (t->easy) t->outbound->lib->curl_easy_cleanup(t->easy);
+	t->outbound->lib->curl_slist_free_all(t->sent_fields);
 	buf_free(&t->body);
 	arena_release(&t->arena);
 	free(t);
@@ -170,20 +170,20 @@ static struct str host_of(const char *url)
 static void collect(struct outbound *o)
 {
 	int left;
-	for (CURLMsg *m; (m = curl_multi_info_read(o->multi, &left));) {
+	for (CURLMsg *m; (m = o->lib->curl_multi_info_read(o->multi, &left));) {
 		if (m->msg != CURLMSG_DONE) continue;
 		struct transfer *t = NULL;
 		CURLcode code = m->data.result;
 		long http_status = 0;
-		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
-		curl_easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &http_status);
-		curl_multi_remove_handle(o->multi, t->easy);
+		o->lib->curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
+		o->lib->curl_easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &http_status);
+		o->lib->curl_multi_remove_handle(o->multi, t->easy);
 		list_remove(&t->link);
 		o->running_count--;
 		t->http_status = (int)http_status;
 		if (code != CURLE_OK)
 			log_line(LOG_WARN, "outbound request failed", "%.*s: %s", STR_FMT(host_of(t->url)),
-			    t->reason[0] ? t->reason : curl_easy_strerror(code));
+			    t->reason[0] ? t->reason : o->lib->curl_easy_strerror(code));
 		finish(t, status_of(t, code));
 	}
 }
@@ -195,7 +195,7 @@ static void on_socket_ready(void *arg, int events)
 	int running;
 	int flags = ((events & WATCH_READ) ? CURL_CSELECT_IN : 0) | ((events & WATCH_WRITE) ? CURL_CSELECT_OUT : 0) |
 		    ((events & WATCH_ERROR) ? CURL_CSELECT_ERR : 0);
-	curl_multi_socket_action(o->multi, sw->fd, flags, &running); /* may free sw */
+	o->lib->curl_multi_socket_action(o->multi, sw->fd, flags, &running); /* may free sw */
 	collect(o);
 }
 
@@ -203,16 +203,17 @@ static void on_timer(void *arg)
 {
 	struct outbound *o = arg;
 	int running;
-	curl_multi_socket_action(o->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	o->lib->curl_multi_socket_action(o->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	collect(o);
 }
 
 static bool set_up(struct transfer *t, int64_t timeout_ms)
 {
 	const struct outbound_config *config = &t->outbound->config;
+	const struct curl_library *lib = t->outbound->lib;
 	CURL *e = t->easy;
 	bool ok = true;
-#define SET(option, value) ok = ok && curl_easy_setopt(e, option, value) == CURLE_OK
+#define SET(option, value) ok = ok && lib->curl_easy_setopt(e, option, value) == CURLE_OK
 	SET(CURLOPT_URL, t->url);
 	SET(CURLOPT_PROTOCOLS_STR, config->allow_http ? "http,https" : "https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
@@ -251,9 +252,9 @@ static void start(struct transfer *t)
 		finish(t, ERR_TIMEOUT);
 		return;
 	}
-	t->easy = curl_easy_init();
+	t->easy = o->lib->curl_easy_init();
 	CHECK(t->easy != NULL);
-	if (!set_up(t, left_ms) || curl_multi_add_handle(o->multi, t->easy) != CURLM_OK) {
+	if (!set_up(t, left_ms) || o->lib->curl_multi_add_handle(o->multi, t->easy) != CURLM_OK) {
 		log_line(LOG_ERROR, "outbound request refused by libcurl", "%.*s", STR_FMT(host_of(t->url)));
 		finish(t, ERR_IO);
 		return;
@@ -329,19 +330,21 @@ struct outbound *outbound_new(struct loop *l, const struct outbound_config *conf
 }
 
 /* The first request pays for libcurl's set-up. */
-static void wake(struct outbound *o)
+static bool wake(struct outbound *o)
 {
-	if (o->multi) return;
-	CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-	o->multi = curl_multi_init();
+	if (o->multi) return true;
+	o->lib = curl_library();
+	if (!o->lib) return false;
+	o->multi = o->lib->curl_multi_init();
 	CHECK(o->multi != NULL);
 	o->timer = timer_new(o->loop, on_timer, o);
 	o->queue_timer = timer_new(o->loop, on_queue_timer, o);
-	curl_multi_setopt(o->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(o->multi, CURLMOPT_SOCKETDATA, o);
-	curl_multi_setopt(o->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
-	curl_multi_setopt(o->multi, CURLMOPT_TIMERDATA, o);
-	curl_multi_setopt(o->multi, CURLMOPT_MAXCONNECTS, (long)o->config.connections_max);
+	o->lib->curl_multi_setopt(o->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	o->lib->curl_multi_setopt(o->multi, CURLMOPT_SOCKETDATA, o);
+	o->lib->curl_multi_setopt(o->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+	o->lib->curl_multi_setopt(o->multi, CURLMOPT_TIMERDATA, o);
+	o->lib->curl_multi_setopt(o->multi, CURLMOPT_MAXCONNECTS, (long)o->config.connections_max);
+	return true;
 }
 
 void outbound_free(struct outbound *o)
@@ -350,16 +353,15 @@ void outbound_free(struct outbound *o)
 	o->freed = true;
 	for (struct list *item; (item = list_shift(&o->running));) {
 		struct transfer *t = CONTAINER_OF(item, struct transfer, link);
-		curl_multi_remove_handle(o->multi, t->easy);
+		o->lib->curl_multi_remove_handle(o->multi, t->easy);
 		finish(t, ERR_ABORTED);
 	}
 	for (struct list *item; (item = list_shift(&o->queued));)
 		finish(CONTAINER_OF(item, struct transfer, link), ERR_ABORTED);
 	if (o->multi) {
-		curl_multi_cleanup(o->multi);
+		o->lib->curl_multi_cleanup(o->multi);
 		timer_free(o->timer);
 		timer_free(o->queue_timer);
-		curl_global_cleanup();
 	}
 	loop_push(o->loop, PHASE_LAST, &o->free_task);
 }
@@ -374,7 +376,8 @@ static bool has_control(struct str s)
 /* Fields as libcurl's list; without "Expect", which would cost a round trip on larger bodies. */
 static enum err copy_fields(struct transfer *t, const struct outbound_request *r)
 {
-	t->sent_fields = curl_slist_append(NULL, "Expect:");
+	const struct curl_library *lib = t->outbound->lib;
+	t->sent_fields = lib->curl_slist_append(NULL, "Expect:");
 	CHECK(t->sent_fields != NULL);
 	for (unsigned i = 0; i < r->field_count; i++) {
 		const struct http_field *f = &r->fields[i];
@@ -385,7 +388,7 @@ static enum err copy_fields(struct transfer *t, const struct outbound_request *r
 				      ? arena_printf(&t->arena, "%.*s: %.*s", STR_FMT(f->name), STR_FMT(f->value))
 				      : arena_printf(&t->arena, "%.*s;", STR_FMT(f->name));
 		if (!line.p) return ERR_PAYLOAD_TOO_LARGE;
-		CHECK(curl_slist_append(t->sent_fields, line.p) != NULL);
+		CHECK(lib->curl_slist_append(t->sent_fields, line.p) != NULL);
 	}
 	return ERR_NONE;
 }
@@ -404,7 +407,7 @@ enum err outbound_send(struct outbound *o, const struct outbound_request *r, out
 {
 	CHECK(!o->freed && done != NULL);
 	if (o->queued_count >= OUTBOUND_QUEUE_MAX) return ERR_BUSY;
-	wake(o);
+	if (!wake(o)) return ERR_UNAVAILABLE;
 	struct transfer *t = calloc(1, sizeof *t);
 	CHECK(t != NULL);
 	t->outbound = o;

@@ -4,7 +4,7 @@
 #include "common/http/message.h"
 #include "common/net/loop.h"
 
-/* HTTPS to the outside world (WeChat, WeChat Pay, …): libcurl's multi interface on our loop. The only place of <curl/curl.h>. */
+/* HTTPS to the outside world (WeChat, WeChat Pay, …): libcurl's multi interface on our loop. With curl_library.h the only place of <curl/curl.h>. */
 struct outbound;
 
 struct outbound_config {
@@ -32,7 +32,7 @@ struct outbound *outbound_new(struct loop *l, const struct outbound_config *conf
 void outbound_free(struct outbound *o);
 /**
  * Verifies peer and host name; follows no redirects; at most OUTBOUND_QUEUE_MAX waiting. done runs later, exactly once. Everything is copied.
- * Fails: ERR_BUSY (queue), ERR_MALFORMED_REQUEST (control bytes, no time), ERR_PAYLOAD_TOO_LARGE; then done is not called.
+ * Fails: ERR_BUSY (queue), ERR_MALFORMED_REQUEST (control bytes, no time), ERR_PAYLOAD_TOO_LARGE, ERR_UNAVAILABLE (no libcurl); then done is not called.
  */
 enum { OUTBOUND_QUEUE_MAX = 1024 };
 MUST_USE enum err outbound_send(
