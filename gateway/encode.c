@@ -34,6 +34,34 @@ static struct draft draft_of(const struct request *r)
 	return d;
 }
 
+/* All members of one Cache-Control field; *public is set by the one that says so. */
+static bool lets_transform(struct str value, bool *public)
+{
+	static const struct str forbidding[] = { { "no-store", 8 }, { "private", 7 }, { "no-transform", 12 } };
+	struct str member;
+	while (str_cut(&value, ',', &member)) {
+		struct str name = http_bare_member(member);
+		if (str_eq_ci(name, STR("public"))) *public = true;
+		for (size_t i = 0; i < ARRAY_LEN(forbidding); i++)
+			if (str_eq_ci(name, forbidding[i])) return false;
+	}
+	return true;
+}
+
+/* Says that it is for everybody, and nothing against it; looked at once, for each answer that goes out. */
+static bool is_public(struct http_fields fields)
+{
+	bool public = false;
+	for (unsigned i = 0; i < fields.count; i++) {
+		const struct http_field *f = &fields.items[i];
+		if (str_eq_ci(f->name, STR("cache-control")) && !lets_transform(f->value, &public)) return false;
+		if (str_eq_ci(f->name, STR("content-encoding")) || str_eq_ci(f->name, STR("set-cookie")) ||
+		    str_eq_ci(f->name, STR("content-range")))
+			return false;
+	}
+	return public;
+}
+
 /* The operation is anybody's, and so does the answer say. */
 static bool is_for_all(const struct request *r, const struct draft *d)
 {
@@ -41,13 +69,7 @@ static bool is_for_all(const struct request *r, const struct draft *d)
 	struct str type = d->type;
 	if (d->status == 304)
 		type = r->operation ? r->operation->success_type : STR("application/json"); /* it has none */
-	struct str cache = STR("cache-control");
-	if (!http_list_has(d->fields, cache, STR("public"))) return false;
-	if (http_list_has(d->fields, cache, STR("no-store")) || http_list_has(d->fields, cache, STR("private")) ||
-	    http_list_has(d->fields, cache, STR("no-transform")))
-		return false;
-	return coding_suits(type) && !http_count(d->fields, STR("content-encoding")) &&
-	       !http_count(d->fields, STR("set-cookie")) && !http_count(d->fields, STR("content-range"));
+	return is_public(d->fields) && coding_suits(type);
 }
 
 /* What a client has is confirmed under the name by which it has it. */

@@ -19,8 +19,11 @@ struct table {
 	size_t count;
 };
 
+/* The first bytes of `name` against all of `ours`. */
 static bool is_same(struct str ours, struct str name)
 {
+	if (str_same_ci(ours.p, name.p, ours.n)) return true;
+	if (!memchr(name.p, '_', ours.n)) return false;
 	for (size_t i = 0; i < ours.n; i++) {
 		char c = name.p[i] == '_' ? '-' : name.p[i];
 		if (c >= 'A' && c <= 'Z') c |= 0x20;

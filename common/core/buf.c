@@ -71,17 +71,14 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 void buf_i64(struct buf *b, int64_t v)
 {
-	char digits[20];
-	size_t n = 0;
 	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-	do digits[n++] = (char)('0' + u % 10);
-	while (u /= 10);
-	char *to = buf_reserve(b, n + 1);
+	size_t n = 1 + (v < 0);
+	for (uint64_t rest = u; rest >= 10; rest /= 10) n++;
+	char *to = buf_reserve(b, n);
 	if (!to) return;
-	size_t at = 0;
-	if (v < 0) to[at++] = '-';
-	while (n) to[at++] = digits[--n];
-	b->n += at;
+	if (v < 0) to[0] = '-';
+	for (size_t at = n; at > (v < 0); u /= 10) to[--at] = (char)('0' + u % 10);
+	b->n += n;
 }
 
 void buf_consume(struct buf *b, size_t n)

@@ -8,16 +8,16 @@ static inline char lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 }
 
-bool str_eq_ci(struct str a, struct str b)
+bool str_same_ci(const char *a, const char *b, size_t n)
 {
-	if (a.n != b.n) return false;
-	if (a.n >= 8) { /* the last word overlaps the one before */
-		for (size_t i = 0; i + 8 < a.n; i += 8)
-			if (word_lower(word_load(a.p + i)) != word_lower(word_load(b.p + i))) return false;
-		return word_lower(word_load(a.p + a.n - 8)) == word_lower(word_load(b.p + b.n - 8));
+	if (n >= 8) {
+		for (size_t i = 8; i + 8 < n; i += 8)
+			if (word_lower(word_load(a + i)) != word_lower(word_load(b + i))) return false;
+		return word_ends_same_ci(a, b, n);
 	}
-	for (size_t i = 0; i < a.n; i++)
-		if (lower(a.p[i]) != lower(b.p[i])) return false;
+	if (n >= 4) return word_lower(word_load_short(a, n)) == word_lower(word_load_short(b, n));
+	for (size_t i = 0; i < n; i++)
+		if (lower(a[i]) != lower(b[i])) return false;
 	return true;
 }
 
@@ -53,18 +53,6 @@ struct str str_from(struct str s, size_t from)
 {
 	if (from >= s.n) return (struct str){ s.p ? s.p + s.n : NULL, 0 };
 	return (struct str){ s.p + from, s.n - from };
-}
-
-static inline bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-struct str str_trim(struct str s)
-{
-	while (s.n && is_blank(s.p[0])) s.p++, s.n--;
-	while (s.n && is_blank(s.p[s.n - 1])) s.n--;
-	return s;
 }
 
 bool str_cut(struct str *rest, char sep, struct str *part)

@@ -32,8 +32,15 @@ static inline bool str_eq(struct str a, struct str b)
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/** str_eq_ci of two of one length. */
+bool str_same_ci(const char *a, const char *b, size_t n);
+
 /** Equality that ignores ASCII case (HTTP field names, schemes). */
-bool str_eq_ci(struct str a, struct str b);
+static inline bool str_eq_ci(struct str a, struct str b)
+{
+	return a.n == b.n && str_same_ci(a.p, b.p, a.n);
+}
+
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 int str_cmp(struct str a, struct str b);
@@ -42,8 +49,19 @@ ptrdiff_t str_index(struct str s, char c);
 bool str_contains(struct str s, struct str needle);
 /** `s` from `from` on; empty past the end. */
 struct str str_from(struct str s, size_t from);
+static inline bool str_is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /** Without leading and trailing spaces, tabs, CR and LF. */
-struct str str_trim(struct str s);
+static inline struct str str_trim(struct str s)
+{
+	while (s.n && str_is_blank(s.p[0])) s.p++, s.n--;
+	while (s.n && str_is_blank(s.p[s.n - 1])) s.n--;
+	return s;
+}
+
 /** Cuts the part before the first `sep` off *rest; false when *rest is absent. A last part without `sep` is returned too. */
 bool str_cut(struct str *rest, char sep, struct str *part);
 /** True when one of the parts of `list` between `sep` equals `item`. */

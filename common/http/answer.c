@@ -30,9 +30,7 @@ static enum own own_field(struct str name)
 
 static bool is_clean(struct str s)
 {
-	size_t i = 0;
-	while (s.n - i >= 8 && !word_has_less(word_load(s.p + i), '\r' + 1)) i += 8;
-	for (; i < s.n; i++)
+	for (size_t i = word_run(s.p, s.n, '\r', '\r'); i < s.n; i++)
 		if (s.p[i] == '\r' || s.p[i] == '\n' || s.p[i] == 0) return false;
 	return true;
 }

@@ -87,14 +87,11 @@ static bool end_line(struct head_scan *s, bool *complete)
 	return true;
 }
 
-/* Where the run of IN_LINE bytes that holds bytes.p[at] ends. Eight at a time; a word with a tab is looked at byte by byte. */
+/* Where the run of IN_LINE bytes that holds bytes.p[at] ends. A tab, which is one of them, is stepped over. */
 static size_t end_of_run(struct str bytes, size_t at)
 {
 	for (;;) {
-		for (; bytes.n - at >= 8; at += 8) {
-			uint64_t word = word_load(bytes.p + at);
-			if (word_has_less(word, 0x20) || word_has(word, 0x7f)) break;
-		}
+		at += word_run(bytes.p + at, bytes.n - at, 0x1f, 0x7f);
 		size_t end = bytes.n - at < 8 ? bytes.n : at + 8;
 		while (at < end && is_in(bytes.p[at], IN_LINE)) at++;
 		if (at < end || at == bytes.n) return at;

@@ -16,8 +16,7 @@ unsigned http_count(struct http_fields f, struct str name)
 	return count;
 }
 
-/* Member of a list without its parameters and white space. */
-static struct str bare_member(struct str member)
+struct str http_bare_member(struct str member)
 {
 	ptrdiff_t semicolon = str_index(member, ';');
 	if (semicolon >= 0) member.n = (size_t)semicolon;
@@ -28,7 +27,7 @@ static bool list_has(struct str list, struct str member)
 {
 	struct str part;
 	while (str_cut(&list, ',', &part))
-		if (str_eq_ci(bare_member(part), member)) return true;
+		if (str_eq_ci(http_bare_member(part), member)) return true;
 	return false;
 }
 
@@ -66,7 +65,7 @@ enum language http_language(struct http_fields f)
 	struct str list = http_get(f, STR("accept-language")), range;
 	int english = -1, chinese = -1, any = -1;
 	while (str_cut(&list, ',', &range)) {
-		struct str tag = bare_member(range);
+		struct str tag = http_bare_member(range);
 		int weight = weight_of(range);
 		if (is_range_of(tag, STR("en")) && weight > english) english = weight;
 		if (is_range_of(tag, STR("zh")) && weight > chinese) chinese = weight;

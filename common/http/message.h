@@ -21,6 +21,8 @@ struct http_fields {
 /** First value of the field, or absent. `name` in any case. */
 struct str http_get(struct http_fields f, struct str name);
 unsigned http_count(struct http_fields f, struct str name);
+/** A member of a list without its parameters and white space. */
+struct str http_bare_member(struct str member);
 /** True when a comma-separated list field has the member (case-insensitive, parameters ignored). */
 bool http_list_has(struct http_fields f, struct str name, struct str member);
 /** English if Accept-Language prefers it over Chinese; Chinese by default. */

@@ -51,6 +51,42 @@ static void test_equal_without_case(void **state)
 	assert_false(str_eq_ci(STR("[2345678"), STR("{2345678")));
 }
 
+/* Every pair of bytes at every place. */
+static void test_every_pair_without_case(void **state)
+{
+	static const size_t lengths[] = { 1, 3, 4, 5, 8, 13, 16, 17, 25 };
+	(void)state;
+	for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++)
+		for (size_t at = 0; at < lengths[k]; at++)
+			for (int pair = 0; pair < 65536; pair++) {
+				char a[25], b[25], x = (char)(pair & 255), y = (char)(pair >> 8);
+				memset(a, 'q', sizeof a);
+				memset(b, 'Q', sizeof b);
+				a[at] = x, b[at] = y;
+				bool letters = ((x | 32) >= 'a' && (x | 32) <= 'z' && (x ^ y) == 32),
+				     same = x == y || letters;
+				if (str_same_ci(a, b, lengths[k]) != same)
+					fail_msg("%02x %02x at %zu of %zu", pair & 255, pair >> 8, at, lengths[k]);
+			}
+}
+
+static void test_runs(void **state)
+{
+	char text[41];
+	(void)state;
+	for (size_t n = 0; n <= 40; n++)
+		for (size_t at = 0; at < n; at++)
+			for (int c = 0; c < 256; c++) {
+				memset(text, 'a', sizeof text);
+				text[at] = (char)c;
+				size_t run = word_run(text, n, 0x1f, 0x7f);
+				bool stop = c <= 0x1f || c == 0x7f;
+				assert_true(run <= (stop ? at : n));
+				assert_true(run + 8 > (stop ? at : n));
+			}
+	assert_int_equal(word_run(NULL, 0, 0x1f, 0x7f), 0);
+}
+
 static void test_ids(void **state)
 {
 	char hex[512], uuid[UUID_TEXT_BYTES], want[3];
@@ -102,6 +138,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_equal_without_case),
+		cmocka_unit_test(test_every_pair_without_case),
+		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_hash_of_the_end),
 	};
