@@ -161,6 +161,9 @@ const mean = (rows, of) => rows.reduce((sum, s) => sum + of(s), 0) / rows.length
 for (const name of ['a', 'b']) {
 	const before = mean(late.slice(0, half), (s) => s[name].rss), after = mean(late.slice(half), (s) => s[name].rss), last = samples.at(-1)[name];
 	console.log(`gateway ${name}: RSS ${mean(samples.slice(0, 3), (s) => s[name].rss).toFixed(1)} MiB in the first minute, ${before.toFixed(1)} and ${after.toFixed(1)} MiB in the halves after minute ${warm}; descriptors ${Math.min(...late.map((s) => s[name].fds))} to ${Math.max(...late.map((s) => s[name].fds))}, ${last.fds} at the end`);
+	const heap = [late.slice(0, half), late.slice(half)].map((rows) => mean(rows, (s) => s[name].heap)), first = samples[0][name].heap;
+	console.log(`  of which the heap: ${first.toFixed(2)} MiB at first, ${heap[0].toFixed(2)} and ${heap[1].toFixed(2)} MiB`);
+	if (heap[1] > heap[0] * 1.02 + 0.1) other(`the heap grew: ${heap[0]} to ${heap[1]}`, name);
 	if (after > before * 1.03 + 0.5) other(`memory grew: ${before} to ${after}`, name);
 	if (last.fds > 60) other(`${last.fds} descriptors`, name);
 }
