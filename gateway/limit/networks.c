@@ -1,3 +1,4 @@
+/* Sets of networks: gathered from text, sorted once, asked by bisection. */
 #include "gateway/limit/networks.h"
 
 #include <stdlib.h>
