@@ -186,10 +186,10 @@ static bool use_stale(struct request *r, const char *how)
 	return true;
 }
 
-static void fail_unless_stale(struct request *r, enum err e)
+static void fail_unless_stale(struct request *r, enum err e, enum err behind)
 {
 	if (!use_stale(r, "fwd=stale; detail=unreachable")) {
-		(void)request_fail(r, e);
+		(void)request_fail_behind(r, e, behind);
 		steps_fail(r);
 		return;
 	}
@@ -209,10 +209,10 @@ static void told(struct flight_wait *w, enum flight_news news, struct entry *e, 
 		r->cache.flight = flight;
 		break;
 	case FLIGHT_FAILED:
-		fail_unless_stale(r, ERR_BAD_UPSTREAM);
+		fail_unless_stale(r, ERR_BAD_UPSTREAM, ERR_SAFE_RETRY_LATER); /* twice now, and not for us */
 		return;
 	case FLIGHT_LATE:
-		fail_unless_stale(r, ERR_TIMEOUT);
+		fail_unless_stale(r, ERR_TIMEOUT, ERR_TIMEOUT);
 		return;
 	}
 	steps_run(r, AT_BODY);
@@ -231,7 +231,7 @@ enum next cached_join_flight(struct request *r)
 		return NEXT_WAIT;
 	case FLIGHT_PLACE_FULL:
 		r->problem.retry_after_s = 1;
-		return request_fail(r, ERR_BUSY);
+		return request_fail_behind(r, ERR_BUSY, ERR_BUSY);
 	case FLIGHT_PLACE_LEAD:
 	case FLIGHT_PLACE_APART:
 		break;

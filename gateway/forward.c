@@ -129,19 +129,19 @@ static enum next fail_upstream(struct request *r, enum err e)
 {
 	switch ((int)e) {
 	case ERR_TIMEOUT:
-		return request_fail(r, ERR_TIMEOUT);
+		return request_fail_behind(r, ERR_TIMEOUT, e);
 	case ERR_BAD_UPSTREAM:
 	case ERR_CLOSED:
-		return request_fail(r, ERR_BAD_UPSTREAM);
+		return request_fail_behind(r, ERR_BAD_UPSTREAM, e);
 	case ERR_BUSY:
 		r->problem.retry_after_s = 1;
-		return request_fail(r, ERR_BUSY);
+		return request_fail_behind(r, ERR_BUSY, e);
 	case ERR_REDUCED_CAPACITY:
 		r->problem.retry_after_s = 1 + (int)(id_noise() % RETRY_SPREAD_S); /* not all of them at once */
-		return request_fail(r, ERR_REDUCED_CAPACITY);
+		return request_fail_behind(r, ERR_REDUCED_CAPACITY, e);
 	default:
 		r->problem.retry_after_s = 1;
-		return request_fail(r, ERR_SAFE_RETRY_LATER);
+		return request_fail_behind(r, ERR_SAFE_RETRY_LATER, e);
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "common/core/clock.h"
 #include "gateway/cache/tags.h"
 #include "gateway/docs.h"
+#include "gateway/limit/address_rules.h"
 #include "gateway/request.h"
 
 enum {
@@ -466,6 +467,9 @@ static enum err boot(struct gateway *g)
 	TRY(open_traces(g));
 	TRY(open_cache(g));
 	if (g->settings.contracts) TRY(open_contracts(g));
+	TRY(gateway_load_address_rules(g, g->plan, g->proxy_table, &g->address_rules));
+	g->denied = metrics_counter(
+	    g->metrics, "yg_limit_addresses_denied_total", "Requests refused by the address rules.", NULL, 0);
 	TRY(open_tls(g));
 	TRY(open_private(g));
 	if (g->proxy_table) g->proxies = proxies_new(g, g->proxy_table);
@@ -513,6 +517,7 @@ static void close_all(struct gateway *g)
 	cache_free(g->cache);
 	proxies_free(g->proxies);
 	proxy_table_free(g->proxy_table);
+	address_rules_free(g->address_rules);
 	docs_free(g->docs);
 	tls_free(g->tls); /* after the connections */
 	listeners_close(g->process->listeners);

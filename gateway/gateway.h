@@ -57,6 +57,8 @@ struct gateway {
 	struct public_url public_url;
 	uint64_t *signatures[PROOF_OUTCOMES]; /* counters */
 	struct limiting limiting;
+	struct address_rules *address_rules; /* NULL: everybody is served */
+	uint64_t *denied; /* by them */
 	struct cache *cache;
 	unsigned refreshes; /* answers that are renewed with nobody waiting */
 	struct proxy_table *proxy_table; /* before `proxies` has it */
@@ -78,6 +80,9 @@ struct gateway {
 /** Contracts, keys, certificates and plain proxy routes anew, all or nothing (SIGHUP). */
 void gateway_reload(void *gateway, int signo);
 /** What the process is to be able to do, from the contracts as they are now. */
+/** YG_ADDRESS_RULES, whose names are the plan's and the routes'. *out is NULL without one. */
+MUST_USE enum err gateway_load_address_rules(
+    const struct gateway *g, const struct plan *plan, const struct proxy_table *routes, struct address_rules **out);
 MUST_USE enum err gateway_load_plan(struct gateway *g, struct plan **out);
 
 /**

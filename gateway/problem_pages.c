@@ -39,6 +39,11 @@ static const struct advice advices[] = {
 	    { "刷新令牌只能使用一次；再次出现可能意味着泄露，整个会话已被终止。",
 		"A refresh token works once. Seen again, it may have been stolen, so its whole session has ended." },
 	    { "请用户重新登录。", "Ask the user to sign in again." } },
+	{ "address-forbidden", 0, "never",
+	    { "请求来自不被允许的网络地址；与身份无关。", "The request came from a network that is not served, or not "
+							  "served this. Who asks makes no difference." },
+	    { "不要重试；请改用获准的网络，或联系管理员。",
+		"Do not repeat it from there. Use a network that is allowed, or ask an administrator." } },
 	{ NULL, 400, "after-change",
 	    { "请求本身有误，服务器无法理解。未产生任何改动。",
 		"The request itself is wrong. Nothing has been changed." },

@@ -52,6 +52,7 @@ struct request {
 	struct http_response answer; /* the gateway's own answer */
 	const struct page *page; /* what it is, when it is one of ours */
 	struct problem problem;
+	enum err behind; /* what failed behind the gateway, for Proxy-Status; ERR_NONE: nothing did */
 	struct limit_state limit; /* what the client is told of its quota */
 	uint64_t **limit_counters;
 	unsigned own_count; /* own.c: tags that are being purged */
@@ -74,6 +75,8 @@ void request_finished(void *arg, struct http_exchange *x, int status, size_t byt
 enum next request_fail(struct request *r, enum err e);
 /** As request_fail, with a sentence for people in their language. Both texts are static. */
 enum next request_fail_detail(struct request *r, enum err e, const char *en, const char *zh);
+/** As request_fail, of a failure behind the gateway: the client hears `e`, and in Proxy-Status (RFC 9209) what `behind` was. */
+enum next request_fail_behind(struct request *r, enum err e, enum err behind);
 /** Answers from the gateway itself. The fields and the body must live in the arena, the plan, or for ever. */
 enum next request_answer(struct request *r, int status, struct str type, const struct http_field *fields,
     unsigned field_count, struct str body);

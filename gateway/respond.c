@@ -4,7 +4,7 @@
 #include "common/http/problem.h"
 #include "gateway/fields.h"
 
-enum { OWN_FIELDS_MAX = 13 + LIMIT_FIELDS_MAX };
+enum { OWN_FIELDS_MAX = 14 + LIMIT_FIELDS_MAX };
 
 struct answer_fields {
 	struct http_field *items;
@@ -41,6 +41,26 @@ static struct str challenge(struct request *r, enum err e)
 	    &r->x->arena, "Bearer realm=\"yangguang\", error=\"insufficient_scope\", scope=\"%.*s\"", STR_FMT(scopes));
 }
 
+/* RFC 9209 2.3: what the next hop did, in one of the words registered for it. Which hop it was is nobody's business. */
+static struct str proxy_status(enum err behind)
+{
+	switch ((int)behind) {
+	case ERR_TIMEOUT:
+		return STR("yangguang; error=http_response_timeout");
+	case ERR_BAD_UPSTREAM:
+		return STR("yangguang; error=http_protocol_error");
+	case ERR_CLOSED:
+		return STR("yangguang; error=connection_terminated");
+	case ERR_BUSY:
+	case ERR_REDUCED_CAPACITY:
+		return STR("yangguang; error=connection_limit_reached");
+	case ERR_SAFE_RETRY_LATER:
+		return STR("yangguang; error=destination_unavailable");
+	default:
+		return STR_NONE;
+	}
+}
+
 static void respond_problem(struct request *r, struct answer_fields *f, struct http_response *out)
 {
 	struct buf *body = &r->gateway->scratch;
@@ -58,6 +78,7 @@ static void respond_problem(struct request *r, struct answer_fields *f, struct h
 	out->body = buf_ok(body) ? buf_view(body) : STR_NONE;
 	add(f, STR("Content-Language"), language == LANGUAGE_EN ? STR("en") : STR("zh-CN"));
 	add(f, STR("Cache-Control"), STR("no-store"));
+	if (proxy_status(r->behind).p) add(f, STR("Proxy-Status"), proxy_status(r->behind));
 	if (out->status == 405) add(f, STR("Allow"), r->allow);
 	if (out->status == 401 || e == ERR_INSUFFICIENT_SCOPE) add(f, STR("WWW-Authenticate"), challenge(r, e));
 	if (e == ERR_SIGNATURE_INVALID) add(f, STR("Accept-Signature"), PROOF_WANTED);

@@ -97,6 +97,7 @@ void settings_read(struct arena *boot, struct settings *out)
 		.cache_bytes = (size_t)config_int("YG_CACHE_BYTES", CACHE_BYTES, 0, INT64_C(1) << 40),
 		.cors_origins = config_str(boot, "YG_CORS_ORIGINS", NULL),
 		.rate_policies = config_str(boot, "YG_RATE_POLICIES", NULL),
+		.address_rules = config_str(boot, "YG_ADDRESS_RULES", NULL),
 		.trusted_proxies = config_str(boot, "YG_TRUSTED_PROXIES", NULL),
 		.trusted_proxy_field = config_str(boot, "YG_TRUSTED_PROXY_FIELD", "X-Forwarded-For"),
 		.connections_max = (unsigned)config_int("YG_CONNECTIONS_MAX", 20000, 1, 1000000),

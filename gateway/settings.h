@@ -27,6 +27,7 @@ struct settings {
 	bool cache_shared; /* answers stand in Redis too */
 	size_t cache_bytes; /* of this process; 0: nothing is kept here */
 	struct str rate_policies;
+	struct str address_rules; /* absent: everybody is served */
 	struct str trusted_proxies;
 	struct str trusted_proxy_field;
 	bool proxied_plain, proxied_tls; /* connections there begin with a head of PROXY protocol v2 */

@@ -163,6 +163,12 @@ enum next request_fail_detail(struct request *r, enum err e, const char *en, con
 	return request_fail(r, e);
 }
 
+enum next request_fail_behind(struct request *r, enum err e, enum err behind)
+{
+	r->behind = behind;
+	return request_fail(r, e);
+}
+
 enum next request_answer(struct request *r, int status, struct str type, const struct http_field *fields,
     unsigned field_count, struct str body)
 {

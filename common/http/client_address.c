@@ -12,7 +12,7 @@ struct hops {
 	unsigned count;
 };
 
-static bool parse(struct str text, unsigned char out[16])
+bool client_address_parse(struct str text, unsigned char out[16])
 {
 	static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 	char z[ADDRESS_BYTES_MAX];
@@ -37,7 +37,7 @@ static bool in_range(const struct proxy_range *r, const unsigned char bytes[16])
 	return !rest || ((r->bytes[whole] ^ bytes[whole]) >> (8 - rest)) == 0;
 }
 
-static bool read_range(struct str text, struct proxy_range *out)
+bool proxy_range_read(struct str text, struct proxy_range *out)
 {
 	struct str address = text, bits = STR_NONE;
 	ptrdiff_t slash = str_index(text, '/');
@@ -45,7 +45,7 @@ static bool read_range(struct str text, struct proxy_range *out)
 		address = str_span(text.p, (size_t)slash);
 		bits = str_from(text, (size_t)slash + 1);
 	}
-	if (!parse(address, out->bytes)) return false;
+	if (!client_address_parse(address, out->bytes)) return false;
 	int64_t most = str_index(address, ':') >= 0 ? 128 : 32, n = most;
 	if (bits.p && (!str_to_i64(bits, &n) || n < 0 || n > most)) return false;
 	out->bits = (unsigned)n + (most == 32 ? IPV4_PREFIX_BITS : 0);
@@ -67,7 +67,7 @@ enum err trusted_proxies_read(struct trusted_proxies *out, struct str list, stru
 			out->local = true;
 			continue;
 		}
-		if (out->count == TRUSTED_PROXIES_MAX || !read_range(part, &out->ranges[out->count])) {
+		if (out->count == TRUSTED_PROXIES_MAX || !proxy_range_read(part, &out->ranges[out->count])) {
 			log_line(LOG_ERROR, "YG_TRUSTED_PROXIES is not valid", "near \"%.*s\"", STR_FMT(part));
 			return ERR_CONFIG;
 		}
@@ -81,7 +81,7 @@ bool trusted_proxies_have(const struct trusted_proxies *p, struct str address)
 	unsigned char bytes[16];
 	if (!p->count && !p->local) return false;
 	if (str_eq(address, STR("unix"))) return p->local;
-	if (!parse(address, bytes)) return false;
+	if (!client_address_parse(address, bytes)) return false;
 	for (unsigned i = 0; i < p->count; i++)
 		if (in_range(&p->ranges[i], bytes)) return true;
 	return false;
@@ -160,7 +160,7 @@ struct str client_address(const struct trusted_proxies *p, struct arena *a, stru
 		struct str hop = without_port(hops.at[(hops.count - i) % HOPS_MAX]);
 		unsigned char bytes[16];
 		char text[ADDRESS_BYTES_MAX];
-		if (!parse(hop, bytes)) break;
+		if (!client_address_parse(hop, bytes)) break;
 		bool v4 = is_ipv4(bytes);
 		if (!inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? bytes + 12 : bytes, text, sizeof text)) break;
 		client = arena_str(a, str_of(text));
@@ -173,7 +173,7 @@ struct str client_address(const struct trusted_proxies *p, struct arena *a, stru
 struct str address_key(struct str address, char out[ADDRESS_KEY_BYTES_MAX])
 {
 	unsigned char bytes[16];
-	if (str_index(address, ':') < 0 || !parse(address, bytes)) return address;
+	if (str_index(address, ':') < 0 || !client_address_parse(address, bytes)) return address;
 	if (is_ipv4(bytes)) {
 		if (!inet_ntop(AF_INET, bytes + 12, out, ADDRESS_KEY_BYTES_MAX)) return address;
 		return str_of(out);

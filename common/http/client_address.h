@@ -22,6 +22,10 @@ struct trusted_proxies {
 	bool forwarded; /* they write Forwarded (RFC 7239), else X-Forwarded-For; the other field is never looked at */
 };
 
+/** An address as 16 bytes, IPv4 mapped. */
+bool client_address_parse(struct str text, unsigned char out[16]);
+/** "10.0.0.0/8", "::1"; bits behind the prefix are kept as they stand. */
+bool proxy_range_read(struct str text, struct proxy_range *out);
 /** Reads "10.0.0.0/8, ::1, unix" and the name of the field. Fails: ERR_CONFIG (logged). */
 MUST_USE enum err trusted_proxies_read(struct trusted_proxies *out, struct str list, struct str field);
 bool trusted_proxies_have(const struct trusted_proxies *p, struct str address);

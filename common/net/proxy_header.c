@@ -6,6 +6,7 @@
 enum { SIGNATURE_BYTES = 12, FIXED_BYTES = 16, V4_BYTES = 12, V6_BYTES = 36, UNIX_BYTES = 216, ADDED_HEAD_BYTES = 3 };
 enum { COMMAND_LOCAL = 0x20, COMMAND_PROXY = 0x21 };
 enum { FAMILY_UNSPECIFIED = 0x00, FAMILY_TCP4 = 0x11, FAMILY_TCP6 = 0x21, FAMILY_UNIX = 0x31 };
+enum { FAMILY_UDP4 = 0x12, FAMILY_UDP6 = 0x22, FAMILY_UNIX_DATAGRAM = 0x32 };
 enum { ADDED_CRC32C = 0x03, CRC_BYTES = 4 };
 
 static const unsigned char signature[SIGNATURE_BYTES] = { '\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T',
@@ -56,21 +57,32 @@ static bool put_source(struct proxy_header *out, const char *address, bool v6)
 	return inet_ntop(v6 ? AF_INET6 : AF_INET, address, out->source, sizeof out->source) != NULL;
 }
 
+/* The proxy speaks for somebody and cannot say who. Its own address would make him one of our proxies: he would write himself the
+ * fields that we believe, and his connections would not count. */
+static bool put_unknown(struct proxy_header *out)
+{
+	memcpy(out->source, PROXY_UNKNOWN, sizeof PROXY_UNKNOWN);
+	return true;
+}
+
 static bool read_addresses(struct str head, struct proxy_header *out)
 {
 	size_t n = head.n - FIXED_BYTES;
 	const char *addresses = head.p + FIXED_BYTES;
 	switch (byte_at(head, SIGNATURE_BYTES + 1)) {
 	case FAMILY_UNSPECIFIED:
-		return true;
+	case FAMILY_UDP4: /* what a receiver does not support is as if it were not specified */
+	case FAMILY_UDP6:
+	case FAMILY_UNIX_DATAGRAM:
+		return put_unknown(out);
 	case FAMILY_TCP4:
 		return n >= V4_BYTES && is_sound(head, FIXED_BYTES + V4_BYTES) && put_source(out, addresses, false);
 	case FAMILY_TCP6:
 		return n >= V6_BYTES && is_sound(head, FIXED_BYTES + V6_BYTES) && put_source(out, addresses, true);
 	case FAMILY_UNIX:
-		return n >= UNIX_BYTES && is_sound(head, FIXED_BYTES + UNIX_BYTES);
+		return n >= UNIX_BYTES && is_sound(head, FIXED_BYTES + UNIX_BYTES) && put_unknown(out);
 	default:
-		return false; /* datagrams, and what is not defined */
+		return false; /* not defined */
 	}
 }
 

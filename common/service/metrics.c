@@ -5,6 +5,7 @@
 #include "common/service/metrics.h"
 
 #include <dirent.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -209,6 +210,20 @@ static double read_rss(void *arg)
 	return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
+/* Of all arenas, and what has a mapping of its own. */
+static double read_heap_used(void *arg)
+{
+	struct mallinfo2 m = mallinfo2();
+	(void)arg;
+	return (double)m.uordblks + (double)m.hblkhd;
+}
+
+static double read_heap_free(void *arg)
+{
+	(void)arg;
+	return (double)mallinfo2().fordblks;
+}
+
 static double read_cpu(void *arg)
 {
 	struct timespec t = { 0 };
@@ -245,6 +260,9 @@ void metrics_process(struct metrics *m)
 {
 	*metrics_gauge(m, "process_start_time_seconds", "Start of the process, Unix time.", NULL, 0) = clock_wall_s();
 	metrics_gauge_fn(m, "process_resident_memory_bytes", "Resident memory.", NULL, 0, read_rss, NULL);
+	metrics_gauge_fn(m, "yg_heap_used_bytes", "What the process has allocated.", NULL, 0, read_heap_used, NULL);
+	metrics_gauge_fn(
+	    m, "yg_heap_free_bytes", "What the allocator keeps between that.", NULL, 0, read_heap_free, NULL);
 	metrics_gauge_fn(m, "process_open_fds", "Open file descriptors.", NULL, 0, read_fds, NULL);
 	metrics_gauge_fn(m, "process_max_fds", "Most file descriptors it may open.", NULL, 0, read_fds_max, NULL);
 	metrics_counter_fn(m, "process_cpu_seconds_total", "CPU time, user and system.", NULL, 0, read_cpu, NULL);

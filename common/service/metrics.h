@@ -76,7 +76,8 @@ static inline void operation_metrics_count(const struct operation_metrics *o, in
 	histogram_observe(o->duration, duration_ns);
 }
 
-/** process_resident_memory_bytes, process_cpu_seconds_total, process_open_fds, process_max_fds, process_start_time_seconds, yg_log_lines_lost_total. */
+/** process_resident_memory_bytes, yg_heap_used_bytes, yg_heap_free_bytes, process_cpu_seconds_total, process_open_fds, process_max_fds,
+ * process_start_time_seconds, yg_log_lines_lost_total. */
 void metrics_process(struct metrics *m);
 
 /** Appends the whole exposition. */

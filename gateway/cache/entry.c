@@ -60,9 +60,9 @@ static bool may_stand_in_a_message(struct http_field f)
 	return true;
 }
 
-static bool is_named(struct str list, struct str name)
+bool entry_hides(const struct policy *p, struct str name)
 {
-	struct str part;
+	struct str list = p->hidden, part;
 	while (str_cut(&list, ',', &part))
 		if (str_eq_ci(str_trim(part), name)) return true;
 	return false;
@@ -93,7 +93,7 @@ static void put_lines(struct buf *out, const struct entry_source *s, size_t body
 	for (unsigned i = 0; i < s->fields.count; i++) {
 		const struct http_field *f = &s->fields.items[i];
 		if (str_eq_ci(f->name, STR("age")) || str_eq_ci(f->name, STR("content-length"))) continue;
-		if (is_named(s->policy->hidden, f->name)) continue;
+		if (entry_hides(s->policy, f->name)) continue;
 		if (str_eq_ci(f->name, STR("date"))) *have |= HTTP_LINES_DATE;
 		if (str_eq_ci(f->name, STR("server"))) *have |= HTTP_LINES_SERVER;
 		put_line(out, *f);
@@ -146,6 +146,7 @@ static struct entry *lay_out(struct packer *k, const struct entry_source *s, con
 	struct str *tags = take(k, s->tag_count * sizeof *tags, _Alignof(struct str));
 	uint32_t *slots = take(k, s->tag_count * sizeof *slots, _Alignof(uint32_t));
 	struct str key = copy(k, s->key), reason = copy(k, s->reason), lines = copy(k, buf_view(&m->lines));
+	struct str hidden = copy(k, s->policy->hidden);
 	for (unsigned i = 0; i < s->fields.count; i++) {
 		struct str name = copy(k, s->fields.items[i].name), value = copy(k, s->fields.items[i].value);
 		if (fields) fields[i] = (struct http_field){ name, value };
@@ -176,6 +177,7 @@ static struct entry *lay_out(struct packer *k, const struct entry_source *s, con
 		.stamp = s->stamp,
 		.tag_count = s->tag_count,
 		.policy = *s->policy };
+	e->policy.hidden = hidden;
 	return e;
 }
 
@@ -195,7 +197,6 @@ static struct entry *place(const struct entry_source *s, const struct made *m)
 	}
 	e->may_be_coded = may_be_coded(s);
 	e->bytes = bytes + sizeof *e->body + e->body->n + (e->may_be_coded ? e->body->n : 0);
-	e->policy.hidden = STR_NONE;
 	e->etag = http_get(e->fields, STR("etag"));
 	e->last_modified = http_get(e->fields, STR("last-modified"));
 	e->modified = e->last_modified.p ? e->last_modified : http_get(e->fields, STR("date"));

@@ -55,7 +55,7 @@ struct entry {
 	struct str etag;
 	struct str last_modified;
 	struct str modified; /* for If-Modified-Since: without Last-Modified it is Date (RFC 9111 4.3.2) */
-	struct policy policy; /* hidden is absent: it is in `lines` */
+	struct policy policy; /* `hidden` is the entry's own copy */
 	int64_t born_ms; /* monotonic: now - born_ms is its age */
 	int64_t got_wall_us;
 	bool may_be_coded;
@@ -110,6 +110,8 @@ static inline struct entry *entry_in_coding(struct entry *e, enum coding c)
 	return e->coded[c] ? e->coded[c] : e;
 }
 
+/** True when no-cache="…" of the answer names the field: it is kept for the next validation, and goes nowhere. */
+bool entry_hides(const struct policy *p, struct str name);
 /** True when the request asks for just this variant. */
 bool entry_selects(const struct entry *e, struct http_fields asked);
 static inline int64_t entry_age_ms(const struct entry *e, int64_t now_ms)

@@ -6,6 +6,9 @@
 
 enum { ENTRY_VERSION = 1, ASKED_MAX = ENTRY_VARY_MAX };
 
+/* So much may be added to other spans without overflow. */
+#define SPAN_MAX_MS (INT64_MAX / 8)
+
 enum { FLAG_EXPLICIT = 1, FLAG_FOR_AUTHORIZED = 2, FLAG_NO_CACHE = 4, FLAG_STRICT = 8, FLAGS_ALL = 15 };
 
 /* ── writing ── */
@@ -29,6 +32,20 @@ static unsigned flags_of(const struct policy *p)
 	       (p->no_cache ? FLAG_NO_CACHE : 0u) | (p->strict ? FLAG_STRICT : 0u);
 }
 
+/* Without the fields that nobody may be shown: a copy from the second level is validated as a whole. */
+static void put_fields(struct buf *out, const struct entry *e)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < e->fields.count; i++) count += !entry_hides(&e->policy, e->fields.items[i].name);
+	put_u64(out, count);
+	for (unsigned i = 0; i < e->fields.count; i++) {
+		const struct http_field *f = &e->fields.items[i];
+		if (entry_hides(&e->policy, f->name)) continue;
+		put_str(out, f->name);
+		put_str(out, f->value);
+	}
+}
+
 void entry_write(const struct entry *e, int64_t now_ms, int64_t now_wall_ms, struct buf *out)
 {
 	buf_char(out, ENTRY_VERSION);
@@ -46,11 +63,7 @@ void entry_write(const struct entry *e, int64_t now_ms, int64_t now_wall_ms, str
 		put_str(out, e->vary[i].name);
 		put_str(out, e->vary[i].value);
 	}
-	put_u64(out, e->fields.count);
-	for (unsigned i = 0; i < e->fields.count; i++) {
-		put_str(out, e->fields.items[i].name);
-		put_str(out, e->fields.items[i].value);
-	}
+	put_fields(out, e);
 	put_str(out, str_span(e->body->bytes, e->body->n));
 }
 
@@ -87,11 +100,10 @@ static unsigned get_count(struct reader *r, unsigned most)
 	return r->failed ? 0 : (unsigned)n;
 }
 
-/* A span of time that may be added to others without overflow. */
 static int64_t get_span(struct reader *r)
 {
 	uint64_t v = get_u64(r);
-	if (v > INT64_MAX / 8) r->failed = true;
+	if (v > SPAN_MAX_MS) r->failed = true;
 	return r->failed ? 0 : (int64_t)v;
 }
 
@@ -155,6 +167,7 @@ struct entry *entry_read(
 	s.asked = (struct http_fields){ asked, asked_count };
 	/* Clocks of two machines may differ: time never runs backwards here. */
 	p.initial_age_ms = age_ms + (now_wall_ms > written_ms ? now_wall_ms - written_ms : 0);
+	if (p.initial_age_ms > SPAN_MAX_MS) return NULL;
 	s.got_ms = now_ms;
 	s.got_wall_us = found->response_time_us;
 	s.tags = found->tags;

@@ -1,6 +1,7 @@
 /* "limit address" and "limit rate": which limit a request falls under, and what the client hears of it. */
 #include "gateway/limit/limit_steps.h"
 
+#include "gateway/limit/address_rules.h"
 #include "gateway/request.h"
 
 static void count(uint64_t *cells[2], enum limit_verdict verdict)
@@ -74,9 +75,18 @@ static enum next check(struct request *r, const struct rate_limit *limit, struct
 	return v == LIMIT_PASS ? NEXT_STEP : refuse(r);
 }
 
+static bool is_denied(const struct request *r)
+{
+	struct str place = r->operation ? r->operation->id : r->proxy ? r->proxy->config.name : STR_NONE;
+	if (address_rules_allow(r->gateway->address_rules, place, r->client)) return false;
+	++*r->gateway->denied;
+	return true;
+}
+
 enum next limit_address(struct request *r)
 {
 	char key[ADDRESS_KEY_BYTES_MAX];
+	if (r->gateway->address_rules && is_denied(r)) return request_fail(r, ERR_ADDRESS_FORBIDDEN);
 	if (!r->plan) return NEXT_STEP; /* no contracts, no policies */
 	return check(r, &r->plan->policies->address, address_key(r->client, key), r->gateway->limiting.address, NULL);
 }

@@ -50,9 +50,17 @@ static enum next fail(struct proxied *p, enum err e)
 {
 	struct request *r = p->r;
 	finish(p);
+	r->behind = e;
 	if (e == ERR_CLOSED) e = ERR_BAD_UPSTREAM;
 	if (e == ERR_SAFE_RETRY_LATER || e == ERR_BUSY || e == ERR_ABORTED) r->problem.retry_after_s = 1;
 	return request_fail(r, e == ERR_ABORTED ? ERR_SAFE_RETRY_LATER : e);
+}
+
+/* only-if-cached: nobody behind us was asked (RFC 9111 5.2.1.7). */
+static enum next not_kept(struct proxied *p)
+{
+	finish(p);
+	return request_fail(p->r, ERR_TIMEOUT);
 }
 
 static void fail_later(struct proxied *p, enum err e)
@@ -267,6 +275,7 @@ static void told(struct flight_wait *w, enum flight_news news, struct entry *e, 
 		break;
 	case FLIGHT_FAILED:
 		next = fail(p, ERR_BAD_UPSTREAM);
+		r->behind = ERR_SAFE_RETRY_LATER; /* twice now, and not for us */
 		break;
 	case FLIGHT_LATE:
 		next = fail(p, ERR_TIMEOUT);
@@ -406,7 +415,7 @@ static enum next answer_from(struct proxied *p, struct entry *e)
 		fetch_refresh(&p->fetch, e);
 		return serve(p, e, "hit; detail=stale-while-revalidate", CACHE_STALE);
 	}
-	return only ? fail(p, ERR_TIMEOUT) : validate(p);
+	return only ? not_kept(p) : validate(p);
 }
 
 static void read_want(struct proxied *p)
@@ -451,7 +460,7 @@ static enum next look_up(struct proxied *p)
 	if (e && known && !e->policy.for_authorized) e = NULL;
 	if (e && !check_purges(p, e)) e = NULL;
 	if (e && !directive_has(&p->want, DIRECTIVE_NO_STORE)) return answer_from(p, e);
-	return directive_has(&p->want, DIRECTIVE_ONLY_IF_CACHED) ? fail(p, ERR_TIMEOUT) : miss(p);
+	return directive_has(&p->want, DIRECTIVE_ONLY_IF_CACHED) ? not_kept(p) : miss(p);
 }
 
 /* ── steps ── */

@@ -8,7 +8,9 @@ let edge;
 const bearer = (token) => ({ Authorization: `Bearer ${token}` });
 const uuid7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-function assertProblem(r, status, code) {
+/** `behind`: the word that Proxy-Status (RFC 9209) has for what failed; by default it was none of a service's failures. */
+function assertProblem(r, status, code, behind) {
+	assert.equal(r.headers['proxy-status'], behind && `yangguang; error=${behind}`);
 	assert.equal(r.status, status, r.text);
 	assert.equal(r.headers['content-type'], 'application/problem+json');
 	assert.equal(r.json.code, code);
@@ -264,12 +266,12 @@ describe('limits and faults', () => {
 		edge.echo.resets = 1;
 		const count = () => edge.echo.seen.filter((s) => s.method === 'POST' && s.url.includes('reset')).length;
 		const before = count();
-		assertProblem(await edge.call('POST', '/v1/echo?mode=reset', { headers: { 'Content-Type': 'application/json' }, body: '{}' }), 502, 'bad-upstream');
+		assertProblem(await edge.call('POST', '/v1/echo?mode=reset', { headers: { 'Content-Type': 'application/json' }, body: '{}' }), 502, 'bad-upstream', 'connection_terminated');
 		assert.equal(count(), before + 1);
 	});
 
 	test('garbage from a service is 502', async () => {
-		assertProblem(await edge.call('POST', '/v1/echo?mode=garbage', { headers: { 'Content-Type': 'application/json' }, body: '{}' }), 502, 'bad-upstream');
+		assertProblem(await edge.call('POST', '/v1/echo?mode=garbage', { headers: { 'Content-Type': 'application/json' }, body: '{}' }), 502, 'bad-upstream', 'http_protocol_error');
 	});
 
 	test('a slow operation does not delay the quick ones', async () => {
@@ -282,7 +284,7 @@ describe('limits and faults', () => {
 
 	test('a mute service is 504 at the deadline', async () => {
 		const start = Date.now();
-		assertProblem(await edge.call('GET', '/v1/echo?mode=mute'), 504, 'upstream-timeout');
+		assertProblem(await edge.call('GET', '/v1/echo?mode=mute'), 504, 'upstream-timeout', 'http_response_timeout');
 		assert.ok(Date.now() - start >= 9900 && Date.now() - start < 12000);
 	});
 
@@ -291,7 +293,7 @@ describe('limits and faults', () => {
 		quiet.closeAllConnections();
 		await new Promise((done) => { quiet.close(done); });
 		const r = await edge.call('GET', '/v1/echo');
-		assertProblem(r, 503, 'upstream-unavailable');
+		assertProblem(r, 503, 'upstream-unavailable', 'destination_unavailable');
 		assert.equal(r.headers['retry-after'], '1');
 		const ready = await edge.private('/readyz');
 		assert.equal(ready.status, 200);

@@ -217,7 +217,9 @@ describe('control by the request', { concurrency: 25 }, () => {
 	test('only-if-cached and nothing there', async () => {
 		const path = newPath();
 		origin.give(path, { head: [fresh] });
-		assert.equal((await ask(path, { 'Cache-Control': 'only-if-cached' })).status, 504);
+		const r = await ask(path, { 'Cache-Control': 'only-if-cached' });
+		assert.equal(r.status, 504);
+		assert.equal(r.headers['proxy-status'], undefined, 'nobody was asked');
 		assert.equal(origin.asked(path).length, 0);
 	});
 });
@@ -350,6 +352,7 @@ describe('stale answers', { concurrency: 25 }, () => {
 		const r = await call(port, 'GET', '/dead/x');
 		assert.equal(r.status, 503);
 		assert.equal(r.json.code, 'upstream-unavailable');
+		assert.equal(r.headers['proxy-status'], 'yangguang; error=destination_unavailable');
 	});
 });
 
@@ -510,8 +513,9 @@ describe('messages', { concurrency: 25 }, () => {
 		const path = newPath();
 		origin.give(path, { hangUp: true });
 		for (const method of ['GET', 'POST']) {
-			const before = origin.asked(path).length;
-			assert.equal((await ask(path, {}, method)).status, 502);
+			const before = origin.asked(path).length, r = await ask(path, {}, method);
+			assert.equal(r.status, 502);
+			assert.equal(r.headers['proxy-status'], 'yangguang; error=connection_terminated');
 			assert.equal(origin.asked(path).length, before + 1);
 		}
 	});

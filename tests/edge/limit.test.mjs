@@ -210,6 +210,7 @@ describe('PROXY protocol', () => {
 		const body = Buffer.concat(addresses);
 		return Buffer.concat([Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1'), Buffer.from([0x21, family, body.length >> 8, body.length & 255]), body]);
 	};
+	const nobody = [['unspecified', word(0)], ['Unix', word(0x31, Buffer.alloc(216, '/a'))], ['a datagram', word(0x12, Buffer.from([127, 0, 0, 1, 127, 0, 0, 1, 0, 1, 0, 1]))]];
 	const v4 = (source) => word(0x11, Buffer.from([...source.split('.').map(Number), 127, 0, 0, 1, 0xc3, 0x50, 0, 80]));
 	const local = Buffer.concat([Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1'), Buffer.from([0x20, 0, 0, 0])]);
 	const get = Buffer.from('GET /v1/echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
@@ -255,6 +256,22 @@ describe('PROXY protocol', () => {
 	test('a field of the client behind it is not believed', async () => {
 		const forged = Buffer.from(String(get).replace('Host', 'X-Forwarded-For: 6.6.6.6\r\nHost'));
 		assert.equal(client(await talk(edge.port, [v4('203.0.113.5'), forged])), '203.0.113.5');
+	});
+
+	test('whoever has no address is no proxy of ours: his fields are not believed, and all of his kind have one share of connections', async () => {
+		const forged = Buffer.from(String(get).replace('Host', 'X-Forwarded-For: 6.6.6.6\r\nHost'));
+		for (const [what, head] of nobody) assert.equal(client(await talk(edge.port, [head, forged])), 'unknown', what);
+		assert.equal(client(await talk(tlsPort, [nobody[1][1], forged], { secure: true })), 'unknown');
+		assert.equal(client(await talk(edge.port, [local, forged])), '6.6.6.6', 'LOCAL is the proxy itself');
+		const kept = Buffer.from(String(get).replace('Connection: close\r\n', ''));
+		const held = await Promise.all([0, 1, 2].map((i) => new Promise((done, fail) => {
+			const s = net.connect(edge.port, '127.0.0.1', () => s.write(Buffer.concat([nobody[i][1], kept])));
+			s.on('error', () => {}).on('close', () => fail(new Error('cut'))).once('data', () => done(s));
+		})));
+		assert.match(await talk(edge.port, [nobody[0][1], get]), /^HTTP\/1\.1 503 /);
+		for (const s of held) s.removeAllListeners('close').destroy();
+		await until(async () => client(await talk(edge.port, [nobody[0][1], get])) === 'unknown');
+		assert.equal(await talk(edge.port, [word(0x10, Buffer.alloc(12)), get]), '', 'no family that is defined');
 	});
 
 	test('who is not trusted, or says nothing of a client, is cut', { timeout: 30000 }, async () => {

@@ -176,6 +176,7 @@ describe('three times what the service can do', () => {
 			const shed = late.find((a) => a.status === 503);
 			assert.equal(shed.json.type, 'https://iana.org/assignments/http-problem-types#temporary-reduced-capacity');
 			assert.ok(Number(shed.headers['retry-after']) >= 1);
+			assert.equal(shed.headers['proxy-status'], 'yangguang; error=connection_limit_reached');
 		}
 	});
 });

@@ -1,4 +1,4 @@
-// A long mixed run, by hand: node tests/edge/soak.mjs [minutes]. Two gateways, one Redis, a service with versions, a plain proxy route.
+// A long mixed run, by hand: node tests/edge/soak.mjs [minutes [pace]]; at a pace of 4 all wait four times as long. Two gateways, one Redis, a service with versions, a plain proxy route.
 // Readers, writers, clients that break the rules or leave in the middle; each minute a reload and one fault. Every answer is compared
 // with the service's own history; memory and descriptors of the gateways must be flat. It ends with a table and 0 or 1.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { startRedis } from './redis.mjs';
 import { withShelf } from './shelf.mjs';
 import { call, sleep, startEdge, until } from './support.mjs';
 
-const minutes = Number(process.argv[2] ?? 15), warm = Math.min(4, minutes / 3);
+const minutes = Number(process.argv[2] ?? 15), pace = Number(process.argv[3] ?? 1), warm = Math.min(4, minutes / 3);
 const PATHS = 400, LATE_MS = 9000; /* the first level's cap, 3 s of silence, and what a busy machine adds */
 const dir = mkdtempSync(join(tmpdir(), 'soak-'));
 const origin = await startOrigin(), redis = await startRedis();
@@ -89,7 +89,7 @@ async function client(kind, edge, pause) {
 	while (!over) {
 		tally.asked++;
 		await kind(edge);
-		await sleep(pause * Math.random() * 2);
+		await sleep(pace * pause * Math.random() * 2);
 	}
 }
 
@@ -131,7 +131,7 @@ async function measure() {
 	for (const [name, edge] of [['a', a], ['b', b]]) {
 		const text = (await edge.private('/metrics')).text;
 		const value = (metric) => Number(new RegExp(`^${metric} (\\S+)`, 'm').exec(text)?.[1] ?? NaN);
-		row[name] = { rss: value('process_resident_memory_bytes') / (1 << 20), fds: value('process_open_fds'), held: value('yg_http_connections') };
+		row[name] = { rss: value('process_resident_memory_bytes') / (1 << 20), heap: value('yg_heap_used_bytes') / (1 << 20), free: value('yg_heap_free_bytes') / (1 << 20), fds: value('process_open_fds'), held: value('yg_http_connections') };
 	}
 	samples.push(row);
 	shelf.seen.length = origin.seen.length = 0;
@@ -144,7 +144,7 @@ for (let minute = 0; minute < minutes; minute++) {
 	for (const edge of edges) edge.process.kill('SIGHUP');
 	await sleep(5000);
 	await fault();
-	console.log(`${minute}: ${name}; RSS ${samples.at(-1)?.a.rss.toFixed(2)} and ${samples.at(-1)?.b.rss.toFixed(2)} MiB; ${JSON.stringify({ ...tally, wrong: tally.wrong.length })}`);
+	console.log(`${minute}: ${name}; RSS ${samples.at(-1)?.a.rss.toFixed(2)} and ${samples.at(-1)?.b.rss.toFixed(2)}, heap ${samples.at(-1)?.a.heap.toFixed(2)} and ${samples.at(-1)?.b.heap.toFixed(2)}, kept ${samples.at(-1)?.a.free.toFixed(2)} and ${samples.at(-1)?.b.free.toFixed(2)} MiB; ${JSON.stringify({ ...tally, wrong: tally.wrong.length })}`);
 	for (const end = begun + (minute + 1) * 60000; Date.now() < end;) {
 		await measure().catch(() => {});
 		await sleep(Math.max(0, Math.min(15000, end - Date.now())));
@@ -161,6 +161,9 @@ const mean = (rows, of) => rows.reduce((sum, s) => sum + of(s), 0) / rows.length
 for (const name of ['a', 'b']) {
 	const before = mean(late.slice(0, half), (s) => s[name].rss), after = mean(late.slice(half), (s) => s[name].rss), last = samples.at(-1)[name];
 	console.log(`gateway ${name}: RSS ${mean(samples.slice(0, 3), (s) => s[name].rss).toFixed(1)} MiB in the first minute, ${before.toFixed(1)} and ${after.toFixed(1)} MiB in the halves after minute ${warm}; descriptors ${Math.min(...late.map((s) => s[name].fds))} to ${Math.max(...late.map((s) => s[name].fds))}, ${last.fds} at the end`);
+	const heap = [late.slice(0, half), late.slice(half)].map((rows) => mean(rows, (s) => s[name].heap)), first = samples[0][name].heap;
+	console.log(`  of which the heap: ${first.toFixed(2)} MiB at first, ${heap[0].toFixed(2)} and ${heap[1].toFixed(2)} MiB`);
+	if (heap[1] > heap[0] * 1.02 + 0.1) other(`the heap grew: ${heap[0]} to ${heap[1]}`, name);
 	if (after > before * 1.03 + 0.5) other(`memory grew: ${before} to ${after}`, name);
 	if (last.fds > 60) other(`${last.fds} descriptors`, name);
 }

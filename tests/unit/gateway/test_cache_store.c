@@ -201,6 +201,41 @@ static void goes_to_bytes_and_back(void **unused)
 	buf_free(&out);
 }
 
+/* What no-cache="…" names is hidden in the second level and in another coding as it is in the first. */
+static void hides_everywhere(void **unused)
+{
+	(void)unused;
+	char body[4096] = { 0 };
+	struct http_field items[] = { { STR("Secret"), STR("x") }, { STR("Content-Type"), STR("text/plain") } };
+	struct policy p = { .hidden = STR("a , SECRET"), .lifetime_ms = 1000 };
+	struct entry *e = entry_new(&(struct entry_source){ .key = STR("k"),
+	    .status = 200,
+	    .fields = { items, 2 },
+	    .body = str_span(body, sizeof body),
+	    .policy = &p,
+	    .may_be_coded = true });
+	p.hidden = STR("what the source had may go");
+	struct buf out;
+	buf_init(&out, 1 << 16);
+	entry_write(e, 0, 0, &out);
+	struct entry *back = entry_read(buf_view(&out), STR("k"), &(struct entry_found){ 0 }, 0, 0);
+	assert_true(str_eq(back->lines, e->lines));
+	assert_null(http_get(back->fields, STR("secret")).p);
+	assert_true(entry_wants_coding(e, CODING_GZIP));
+	entry_set_coded(e, CODING_GZIP, STR("small"));
+	assert_ptr_not_equal(entry_in_coding(e, CODING_GZIP), e);
+	assert_null(memmem(e->coded[CODING_GZIP]->lines.p, e->coded[CODING_GZIP]->lines.n, "Secret", 6));
+	entry_release(back);
+	/* An age past all sense is refused, not carried on: it could not be written again. */
+	for (size_t i = 0; i < 8; i++) out.p[1 + 8 + 1 + 8 + i] = i < 7 ? (char)0xff : 0x0f;
+	back = entry_read(buf_view(&out), STR("k"), &(struct entry_found){ 0 }, 0, 0);
+	assert_non_null(back);
+	entry_release(back);
+	assert_null(entry_read(buf_view(&out), STR("k"), &(struct entry_found){ 0 }, 0, 1000));
+	entry_release(e);
+	buf_free(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +246,7 @@ int main(void)
 		cmocka_unit_test(a_scan_drives_nothing_out),
 		cmocka_unit_test(replaces_only_what_is_there),
 		cmocka_unit_test(goes_to_bytes_and_back),
+		cmocka_unit_test(hides_everywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "common/http/structured.h"
@@ -187,6 +188,50 @@ static void test_not_written(void **state)
 	buf_free(&out);
 }
 
+static struct str with_byte(char *text, size_t n, size_t at, int byte)
+{
+	text[at] = (char)byte;
+	return str_span(text, n);
+}
+
+static enum err write_keyed(struct buf *out, struct str key, bool in_list)
+{
+	struct sf_parameter parameter = { key, { SF_INTEGER, 1, STR_NONE } };
+	struct sf_member member = { key, { .value = { SF_TOKEN, 0, STR("foo") } } };
+	if (in_list) member.item.parameters = &parameter;
+	member.item.parameter_count = in_list;
+	buf_reset(out);
+	return in_list ? sf_write_list(out, &(struct sf_members){ &member, 1 })
+		       : sf_write_dictionary(out, &(struct sf_members){ &member, 1 });
+}
+
+/* Every byte in every place of a name, a token and a string: what is written is what a parser takes, and nothing else is. */
+static void test_every_byte(void **state)
+{
+	struct buf out;
+	(void)state;
+	buf_init(&out, 64);
+	for (int c = 0; c < 256; c++) {
+		bool lower = c >= 'a' && c <= 'z', letter = lower || (c >= 'A' && c <= 'Z'),
+		     digit = c >= '0' && c <= '9';
+		bool in_key = c && (lower || digit || strchr("_-.*", c));
+		bool in_token = c && (letter || digit || strchr("!#$%&'*+-.^_`|~:/", c));
+		for (int in_list = 0; in_list < 2; in_list++) {
+			assert_int_equal(
+			    write_keyed(&out, with_byte((char[]){ "a_a" }, 3, 1, c), in_list) == ERR_NONE, in_key);
+			assert_int_equal(write_keyed(&out, with_byte((char[]){ "_a" }, 2, 0, c), in_list) == ERR_NONE,
+			    lower || c == '*');
+		}
+		struct sf_value v = { SF_TOKEN, 0, with_byte((char[]){ "a_a" }, 3, 1, c) };
+		assert_int_equal(sf_write_value(&out, &v) == ERR_NONE, in_token);
+		v.text = with_byte((char[]){ "_a" }, 2, 0, c);
+		assert_int_equal(sf_write_value(&out, &v) == ERR_NONE, letter || c == '*');
+		v = (struct sf_value){ SF_STRING, 0, with_byte((char[]){ "_" }, 1, 0, c) };
+		assert_int_equal(sf_write_value(&out, &v) == ERR_NONE, c >= ' ' && c <= '~');
+	}
+	buf_free(&out);
+}
+
 static void test_combined(void **state)
 {
 	const struct http_field items[] = { { STR("A"), STR("1") }, { STR("b"), STR("x") }, { STR("a"), STR("") },
@@ -202,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_items), cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_dictionaries), cmocka_unit_test(test_bounds), cmocka_unit_test(test_values),
-		cmocka_unit_test(test_not_written), cmocka_unit_test(test_combined) };
+		cmocka_unit_test(test_not_written), cmocka_unit_test(test_every_byte),
+		cmocka_unit_test(test_combined) };
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

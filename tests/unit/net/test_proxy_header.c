@@ -16,6 +16,10 @@
 #define MAPPED                                                                                                         \
 	"\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\x00\x02\x09"                                                                 \
 	"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\xc3\x50\x00\x50"
+#define EIGHT "\0/a.sock"
+#define UNIX                                                                                                           \
+	EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT    \
+	    EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT
 #define ROW(state, source, bytes)                                                                                      \
 	{                                                                                                              \
 		bytes, sizeof(bytes) - 1, state, source                                                                \
@@ -35,8 +39,22 @@ static const struct row rows[] = {
 	ROW(PROXY_HEADER_DONE, "192.0.2.9", SIGNATURE "\x21\x21\x00\x24" MAPPED),
 	ROW(PROXY_HEADER_DONE, "", SIGNATURE "\x20\x00\x00\x00"), /* LOCAL: the proxy asks how we are */
 	ROW(PROXY_HEADER_DONE, "", SIGNATURE "\x20\x11\x00\x0c" V4),
-	ROW(PROXY_HEADER_DONE, "", SIGNATURE "\x21\x00\x00\x00"), /* it does not say */
-	ROW(PROXY_HEADER_DONE, "", SIGNATURE "\x21\x00\x00\x03\x01\x02\x03"),
+	ROW(PROXY_HEADER_DONE, "", SIGNATURE "\x20\x99\x00\x03\x01\x02\x03"), /* its family is not looked at */
+	ROW(PROXY_HEADER_DONE, "unknown", SIGNATURE "\x21\x00\x00\x00"), /* it does not say */
+	ROW(PROXY_HEADER_DONE, "unknown", SIGNATURE "\x21\x00\x00\x0c" V4), /* it does not say, whatever stands there */
+	ROW(PROXY_HEADER_DONE, "unknown", SIGNATURE "\x21\x00\x00\x03\x01\x02\x03"),
+	ROW(PROXY_HEADER_DONE, "unknown", SIGNATURE "\x21\x31\x00\xd8" UNIX),
+	ROW(PROXY_HEADER_DONE, "unknown", SIGNATURE "\x21\x31\x00\xdd" UNIX "\x04\x00\x02zz"),
+	ROW(PROXY_HEADER_BAD, "", SIGNATURE "\x21\x31\x00\xda" UNIX "\x04\x00"),
+	ROW(PROXY_HEADER_BAD, "", SIGNATURE "\x21\x31\x00\x0c" V4), /* too short for a path */
+	ROW(PROXY_HEADER_DONE, "unknown",
+	    SIGNATURE "\x21\x12\x00\x0c" V4), /* a datagram: a valid pair that we do not support */
+	ROW(PROXY_HEADER_DONE, "unknown", SIGNATURE "\x21\x22\x00\x24" V6),
+	ROW(PROXY_HEADER_DONE, "unknown", SIGNATURE "\x21\x32\x00\xd8" UNIX),
+	ROW(PROXY_HEADER_BAD, "",
+	    SIGNATURE "\x21\x10\x00\x0c" V4), /* IPv4 by no transport, a transport of no family, … */
+	ROW(PROXY_HEADER_BAD, "", SIGNATURE "\x21\x01\x00\x0c" V4),
+	ROW(PROXY_HEADER_BAD, "", SIGNATURE "\x21\x13\x00\x0c" V4),
 	ROW(PROXY_HEADER_DONE, "192.0.2.1", SIGNATURE "\x21\x11\x00\x11" V4 "\x04\x00\x02zz"), /* something added */
 	ROW(PROXY_HEADER_DONE, "192.0.2.1", SIGNATURE "\x21\x11\x00\x13" V4 "\x03\x00\x04\xa4\x29\x42\x1d"),
 	ROW(PROXY_HEADER_BAD, "",
@@ -46,7 +64,6 @@ static const struct row rows[] = {
 	ROW(PROXY_HEADER_BAD, "", SIGNATURE "\x21\x11\x00\x10" V4 "\x04\x00\x02z"),
 	ROW(PROXY_HEADER_BAD, "", SIGNATURE "\x21\x11\x00\x0b\xc0\x00\x02\x01\x7f\x00\x00\x01\xc3\x50\x00"),
 	ROW(PROXY_HEADER_BAD, "", SIGNATURE "\x21\x21\x00\x0c" V4), /* too short for IPv6 */
-	ROW(PROXY_HEADER_BAD, "", SIGNATURE "\x21\x12\x00\x0c" V4), /* a datagram */
 	ROW(PROXY_HEADER_BAD, "", SIGNATURE "\x21\x41\x00\x0c" V4), /* a family that is not defined */
 	ROW(PROXY_HEADER_BAD, "", SIGNATURE "\x31\x11\x00\x0c" V4), /* another version */
 	ROW(PROXY_HEADER_BAD, "", SIGNATURE "\x22\x11\x00\x0c" V4), /* another command */
