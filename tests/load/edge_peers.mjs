@@ -45,6 +45,16 @@ export async function startHaproxy() {
 	return { url: `http://127.0.0.1:${port(4)}`, processes: { haproxy: [pid] } };
 }
 
+/** An empty loop that gives the answer which `url` gives now (bare_loop.c): what the kernel leaves, no peer. */
+export async function startBareLoop(n, url, token, field) {
+	const program = `${settings.folder}/bare_loop`, answer = `${program}.${n}`;
+	await run('gcc', ['-O2', '-o', program, `${import.meta.dirname ?? new URL('.', import.meta.url).pathname}/bare_loop.c`]);
+	fs.writeFileSync(answer, await run('curl', ['-si', '-H', `Authorization: Bearer ${token}`, ...(field ? ['-H', field] : []), url]));
+	const pid = background(program, [String(port(n)), answer], { core: SERVER_CORE, log: `${answer}.log` });
+	await answers(`http://127.0.0.1:${port(n)}/`);
+	return { name: 'an empty loop', processes: () => ({ loop: [pid] }), url: `http://127.0.0.1:${port(n)}/` };
+}
+
 // GET of one key by redis-benchmark, 50 clients, no pipelining.
 export async function redisBenchmark(socket, key, seconds, rate) {
 	const count = Math.max(20000, Math.round(rate * seconds));

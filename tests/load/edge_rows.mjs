@@ -45,12 +45,18 @@ const shared = () => (made ??= parts());
 
 const ours = (name, pid, run) => ({ name, processes: () => ({ gateway: [pid], ...platform.pids('donations', 'postgres', 'redis') }), run });
 
+async function empty(n, url, token, request = {}) {
+	const loop = await edge.startBareLoop(n, url, token, request.field);
+	return { ...loop, run: load(loop.url, { token, ...request }) };
+}
+
 async function cachedRow() {
 	const p = await shared();
 	const url = p.cached.url + GIFT;
 	return [ours('gateway L1', p.cached.pid, load(url, { token: p.token })),
 		{ name: 'nginx proxy_cache', target: 1.4, processes: () => p.nginx.processes, run: load(p.nginx.url) },
-		{ name: 'Varnish', target: 2, processes: () => p.varnish.processes, run: load(p.varnish.url) }];
+		{ name: 'Varnish', target: 2, processes: () => p.varnish.processes, run: load(p.varnish.url) },
+		await empty(5, url, p.token)];
 }
 
 async function validatedRow() {
@@ -64,7 +70,8 @@ async function validatedRow() {
 	assert.equal((await get(p.nginx.url, null, { 'If-None-Match': theirs })).status, 304);
 	return [ours('gateway L1', p.cached.pid, load(url, { token: p.token, ...ask(etag) })),
 		{ name: 'nginx proxy_cache', target: 1.4, processes: () => p.nginx.processes, run: load(p.nginx.url, ask(theirs)) },
-		{ name: 'Varnish', target: 2, processes: () => p.varnish.processes, run: load(p.varnish.url, ask(theirs)) }];
+		{ name: 'Varnish', target: 2, processes: () => p.varnish.processes, run: load(p.varnish.url, ask(theirs)) },
+		await empty(6, url, p.token, ask(etag))];
 }
 
 // The value that the second level keeps for the gift: the longest string there.

@@ -13,8 +13,8 @@ function lines(row) {
 	return row.results.map((r, i) => {
 		const ratio = ours.rate / r.rate;
 		const { target } = r.contestant;
-		return [i ? '' : row.title, r.contestant.name, number(r.rate), `${number(r.least)}–${number(r.most)}`, i ? ratio.toFixed(2) : '', i ? `≥ ${target.toFixed(1)}` : '',
-			i ? (ratio >= target ? 'met' : 'MISSED') : '', r.p99.toFixed(1), `${Math.round(r.busy * 100)} %`, i ? (sum(r.spent) / sum(ours.spent)).toFixed(2) : '', spent(r.spent)];
+		return [i ? '' : row.title, r.contestant.name, number(r.rate), `${number(r.least)}–${number(r.most)}`, i ? ratio.toFixed(2) : '', target ? `≥ ${target.toFixed(1)}` : '',
+			target ? (ratio >= target ? 'met' : 'MISSED') : '', r.p99.toFixed(1), `${Math.round(r.busy * 100)} %`, i ? (sum(r.spent) / sum(ours.spent)).toFixed(2) : '', spent(r.spent)];
 	});
 }
 
@@ -34,7 +34,7 @@ export function printTable(measured) {
 }
 
 export function targetsOf(measured) {
-	return measured.flatMap((row) => row.results.slice(1).map((r) => {
+	return measured.flatMap((row) => row.results.slice(1).filter((r) => r.contestant.target).map((r) => {
 		const ratio = row.results[0].rate / r.rate;
 		return { met: ratio >= r.contestant.target, text: `${row.title} against ${r.contestant.name}: ${ratio.toFixed(2)} (to reach: ${r.contestant.target.toFixed(1)})` };
 	}));
