@@ -190,6 +190,10 @@ test('the relay’s role claims nothing that cannot be, and deletes nothing youn
 	await lie('update relay_state set confirmed = position + 1', /went back, or beyond/);
 	await lie('update relay_state set position = position + 1000000', /no event has position/);
 	await lie('update outbox set position = position + 1000000 where seq = (select max(seq) from outbox where position is not null)', /is given/);
+	const last = 'where seq = (select max(seq) from outbox where position is not null)';
+	await lie(`update outbox set previous = previous - 1 ${last}`, /not the last before it/);
+	await lie(`update outbox set previous = position ${last}`, /not the last before it/);
+	await lie('update outbox set previous = 0 where position > (select min(position) from outbox)', /not the last before it/);
 	await lie('update relay_state set published = position, confirmed = position; delete from outbox where seq = (select min(seq) from outbox where position is not null)', /not gone out, or not long ago/);
 });
 
