@@ -88,3 +88,19 @@ test('an obligation is met by the unit that has it or by one above, never by one
 	await publish('4412');
 	assert.equal(await final(), 'final 2026-08-20 MET');
 });
+
+test('each obligation has one rule: that of its day, with its article', async () => {
+	const c = await campaign({ starts_on: '2025-05-01', ends_on: '2025-09-30', filed_on: '2025-04-01' });
+	const d = await campaign({ starts_on: '2025-06-01', ends_on: '2025-10-01', filed_on: '2025-04-01' });
+	const article = async (key) => (await platform.sql(`select r.article from transparency.obligations('2026-12-31') o
+		join transparency.disclosure_rule r on r.code = o.rule and o.due_on between r.effective_from and coalesce(r.effective_to, 'infinity') where o.key = '${key}'`)).flat();
+	assert.deepEqual(await article(`final:${c.id}`), ['红十字会法（2017年修订）第十九条、第二十三条；慈善法（2023年修正）第七十九条第二款'], 'due 2025-12-30');
+	assert.deepEqual(await article(`final:${d.id}`), ['红十字会法（2017年修订）第十九条、第二十三条；慈善法（2023年修正）第七十九条第二款；慈善组织信息公开办法（民政部令第81号）第七条'], 'due 2026-01-01');
+	const [before] = await article('annual:4412:2024'), [since] = await article('annual:4412:2025');
+	assert.match(before, /未规定日期/);
+	assert.match(since, /令第81号/);
+	assert.deepEqual(await article('annual:4412:2023'), [], 'due before the law as it is now');
+	assert.deepEqual(await platform.sql("select key from transparency.obligations('2027-12-31') group by key having count(*) > 1"), [], 'none has two');
+	assert.deepEqual(await platform.sql(`select a.code from transparency.disclosure_rule a join transparency.disclosure_rule b on a.code = b.code and a.effective_from < b.effective_from
+		where coalesce(a.effective_to, 'infinity') >= b.effective_from`), [], 'no two of a code on one day');
+});
