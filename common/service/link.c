@@ -63,14 +63,21 @@ const struct flow *flow_find(const struct service_def *def, struct str name)
 	return NULL;
 }
 
+/* Its steps only come before the plain operation. */
+static bool ends_plain(const struct flow *flow)
+{
+	return flow->steps[flow->step_count - 1].run == request_go_plain;
+}
+
 /* Idempotent plain writes save their answers; makes their replays. */
 static enum err save_answers(struct service *s, struct link *l, struct buf *report)
 {
 	for (unsigned i = 0; i < l->contract->operation_count; i++) {
 		const struct operation *op = &l->contract->operations[i];
 		struct pg_statement *statement = map_get(&l->statements.by_name, op->id), *replay = NULL;
+		const struct flow *flow = flow_find(s->def, op->id);
 		if (!statement || !statement->described || op->idempotency == IDEMPOTENCY_NONE ||
-		    flow_find(s->def, op->id))
+		    (flow && !ends_plain(flow)))
 			continue;
 		if (pg_statement_save_answer(&l->arena, statement, &replay, report) != ERR_NONE) continue;
 		if (!pg_statement_set_add(&l->arena, &l->statements, replay)) return ERR_MEMORY;
@@ -110,7 +117,7 @@ static void link_operation(struct service *s, struct link *l, const struct opera
 	linked->operation = op;
 	linked->flow = flow_find(s->def, op->id);
 	check_operation(op, report);
-	if (linked->flow) return;
+	if (linked->flow && !ends_plain(linked->flow)) return;
 	if (statement)
 		link_plain(l, op, statement, report);
 	else if (!has_file(s, l, op->id))

@@ -316,3 +316,12 @@ static enum next step_execute(struct request *r)
 		return request_fail(r, ERR_MEMORY, NULL);
 	return NEXT_STEP;
 }
+
+enum next request_go_plain(struct request *r)
+{
+	CHECK(r->linked && r->linked->plain.statement);
+	r->steps = plain_steps;
+	r->step_count = plain_step_count;
+	r->step = 0;
+	return NEXT_STEP;
+}

@@ -163,6 +163,8 @@ void request_add_header(struct request *r, struct str name, struct str value);
 struct json_writer *request_writer(struct request *r);
 /** Ends with `status` (0: the contract's success status) and what the writer holds. */
 enum next request_answer(struct request *r, int status);
+/** As the last step of a flow: what was wanted is known now, and the operation's own statement runs as if it were a plain one, saved answers of keys included. */
+enum next request_go_plain(struct request *r);
 /** Ends a job's run, or an HTTP request with a body of any type. */
 enum next request_answer_raw(struct request *r, int status, struct str content_type, struct str body);
 

@@ -236,6 +236,10 @@ enum next receipt_send(struct request *r);
 enum next receipt_read(struct request *r);
 enum next receipt_read_look(struct request *r);
 
+/* flow_decide.c: decision_record */
+enum next decide_ask(struct request *r);
+enum next decide_asked(struct request *r);
+
 /* flow_inkind.c: inkind_gift_count, inkind_representative_get */
 enum next inkind_seal(struct request *r);
 enum next inkind_count(struct request *r);

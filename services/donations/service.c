@@ -51,6 +51,12 @@ static const struct step inkind_gift_count[] = {
 	{ "answer", inkind_counted },
 };
 
+static const struct step decision_record[] = {
+	{ "ask for accounts", decide_ask },
+	{ "accounts", decide_asked },
+	{ "record", request_go_plain },
+};
+
 static const struct step inkind_representative_get[] = {
 	{ "load", inkind_load },
 	{ "answer", inkind_show },
@@ -229,6 +235,7 @@ static const struct flow flows[] = {
 	FLOW(payment_notification_create, 0),
 	FLOW(my_gift_get, 0),
 	FLOW(inkind_gift_count, 0),
+	FLOW(decision_record, 0),
 	FLOW(inkind_representative_get, 0),
 	FLOW(gift_export, 0),
 	FLOW(disbursement_export, 0),

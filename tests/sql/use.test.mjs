@@ -68,7 +68,8 @@ test('no cap filed, no costs; somebody in need is not named', async () => {
 
 const by = (n, text) => role(`set yg.subject = '${id(n)}'; ${text}`);
 const votes = (...said) => JSON.stringify(said.map((vote, n) => ({ voter: id(700 + n), office: '副会长', vote })));
-const decide = (n, no, list) => by(2, `select (disbursement_decision(id, version, false) ->> 'carried') from decision_record('${id(500 + no)}', '${id(n)}', 'No. ${no}', '2026-01-05', '${'d'.repeat(64)}', '${list}', '*')`);
+const accounts = (organization = '4412') => JSON.stringify({ items: [1, 2, 3, 700, 701, 702, 703, 704, 705].map((n) => ({ id: id(n), organization })) });
+const decide = (n, no, list, who = accounts()) => by(2, `select (disbursement_decision(id, version, false) ->> 'carried') from decision_record_checked('${id(500 + no)}', '${id(n)}', 'No. ${no}', '2026-01-05', '${'d'.repeat(64)}', '${list}', '*', '${who}')`);
 const versionOf = async (n) => (await platform.sql(`select version from donations.disbursement where id = '${id(n)}'`))[0][0];
 
 test('a draft is its author’s; a change takes back what others said, and what was approved stays', async () => {
@@ -112,8 +113,11 @@ test('a large sum is approved only when the last decision of what the draft says
 	await decide(62, 4, votes('YES', 'YES', 'YES', 'ABSTAIN'));
 	await by(1, `select version from disbursement_update('${id(62)}', '{"payee": "y"}', '*')`);
 	await refused(approve(62, 3), /no collective decision carried it/);
-	await assert.rejects(by(1, `select version from decision_record('${id(510)}', '${id(62)}', 'x', '2026-01-05', '${'d'.repeat(64)}', '${votes('YES', 'YES', 'YES', 'YES')}', '*')`), (error) => /does not record/.test(error.stderr));
+	await assert.rejects(by(1, `select version from decision_record_checked('${id(510)}', '${id(62)}', 'x', '2026-01-05', '${'d'.repeat(64)}', '${votes('YES', 'YES', 'YES', 'YES')}', '*', '${accounts()}')`), (error) => /does not record/.test(error.stderr));
 	await assert.rejects(decide(62, 5, JSON.stringify([1, 1, 2, 3].map((n) => ({ voter: id(n), office: 'x', vote: 'YES' })))), (error) => /decision_vote_once/.test(error.stderr));
+	for (const who of [accounts('4413'), accounts('4412/441202'), accounts('44'), JSON.stringify({ items: [] }), '{}'])
+		await assert.rejects(decide(62, 7, votes('YES', 'YES', 'YES', 'YES'), who), (error) => /no active account/.test(error.stderr), who);
+	await assert.rejects(by(2, `select version from decision_record('${id(511)}', '${id(62)}', 'x', '2026-01-05', '${'d'.repeat(64)}', '${votes('YES', 'YES', 'YES', 'YES')}', '*')`), (error) => /permission denied/.test(error.stderr), 'unchecked');
 	await assert.rejects(decide(62, 6, votes('YES', 'YES', 'YES', 'YES', 'YES', 'YES')), (error) => /decision_votes_range/.test(error.stderr));
 	await assert.rejects(platform.sql(`insert into donations.decision_vote values ('${id(504)}', '${id(799)}', 'x', 'NO')`), /not what was counted/);
 	await assert.rejects(platform.sql(`update donations.disbursement set state = 'APPROVED' where id = '${id(62)}'`), /no collective decision carried it/);

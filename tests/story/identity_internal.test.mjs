@@ -131,6 +131,16 @@ test('the openid of a citizen, for paying', async () => {
 	await ask('citizen_openid_get', `/internal/citizens/${me.id}/openid`, {}, 422);
 });
 
+test('which accounts of staff are active, and of which unit', async () => {
+	const made = await api('staff:admin', 'POST', '/v1/staff', { username: `v${randomBytes(6).toString('hex')}`, password: 'a-long-password-1', display_name: '测试员', grants: [{ role: 'auditor' }] });
+	const asked = async (...ids) => (await ask('staff_active_list', `/internal/staff/active?ids=${ids.join(',')}`)).items;
+	assert.deepEqual(await asked(NOBODY, made.id), [{ id: made.id, organization: '4412' }]);
+	assert.deepEqual(await asked(made.id.toUpperCase(), made.id), [{ id: made.id, organization: '4412' }]);
+	await platform.sql(`update identity.staff set state = 'DISABLED' where id = '${made.id}'`);
+	assert.deepEqual(await asked(made.id), []);
+	await ask('staff_active_list', '/internal/staff/active?ids=x', {}, 422);
+});
+
 test('nobody but the platform is answered', async () => {
 	const me = (await platform.client.get('/v1/me', await people.headers('citizen:payer'))).json;
 	const target = '/internal/revocations?after=0';
