@@ -225,6 +225,12 @@ static enum next close_pages(struct request *r)
 }
 static const struct step pages_close[] = { { "close", close_pages } };
 
+static enum next give_up_receipts(struct request *r)
+{
+	return request_query(r, "receipts_give_up");
+}
+static const struct step receipts_give_up[] = { { "give up", give_up_receipts } };
+
 #define FLOW(name, state_bytes)                                                                                        \
 	{                                                                                                              \
 #name, name, ARRAY_LEN(name), state_bytes                                                              \
@@ -257,6 +263,7 @@ static const struct flow flows[] = {
 	FLOW(gift_partitions_ensure, 0),
 	FLOW(plan_orders_make, 0),
 	FLOW(pages_close, 0),
+	FLOW(receipts_give_up, 0),
 };
 
 const struct flow order_ask = { "order_ask", order_ask_steps, ARRAY_LEN(order_ask_steps), sizeof(struct follow_state) };
@@ -279,6 +286,7 @@ static const struct job jobs[] = {
 	{ "gift_partitions_ensure", 6 * 3600 * 1000 },
 	{ "plan_orders_make", 2000 },
 	{ "pages_close", 60000 },
+	{ "receipts_give_up", 3600 * 1000 },
 };
 
 static const char *const consumes[] = { "transparency" };

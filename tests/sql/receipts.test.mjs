@@ -132,6 +132,31 @@ test('a refund turns it back and asks for the rest; of one that failed only the 
 	assert.deepEqual(await platform.sql(`select salt is null from donations.receipt where id = '${id(8)}'`), [['t']]);
 });
 
+test('one that failed and that nobody decided about is given up after ninety days, and its title goes', async () => {
+	const gift = gifts[4];
+	const [[refunded, state]] = await platform.sql(`select refunded_fen, state from donations.gift where id = '${gift[0]}'`);
+	const gave = (columns) => platform.sql(`alter table donations.gift disable trigger all; update donations.gift set ${columns} where id = '${gift[0]}'; alter table donations.gift enable trigger all`);
+	await gave("refunded_fen = 0, state = 'PAID'");
+	assert.equal(await role(ask(30, gift), citizen(gift)), 'REQUESTED');
+	const key = async () => (await platform.sql(`select count(*) from donations.person_key where key_id = (select key_id from donations.receipt where id = '${id(30)}')`))[0][0];
+	const aged = async (days, error) => {
+		await platform.sql(`update donations.receipt set next_check_at = now() - interval '${days} days'${error ? `, last_error = '${error}'` : ''} where id = '${id(30)}'`);
+		await job('select receipts_give_up()');
+		return (await platform.sql(`select state from donations.receipt where id = '${id(30)}'`))[0][0];
+	};
+	assert.equal(await job(`select receipt_fail('${requestNo(30)}', 'PAYER_INVALID')`), 'FAILED');
+	assert.equal(await aged(89), 'FAILED');
+	assert.equal(await aged(91, 'BAD_NUMBER'), 'FAILED', 'it stands at the platform');
+	await refused('select receipts_give_up()', /for the job only/);
+	assert.equal(await key(), '1');
+	assert.equal(await aged(91, 'PAYER_INVALID'), 'CLOSED');
+	assert.equal(await key(), '0');
+	assert.equal(await role(ask(31, gift), citizen(gift)), 'REQUESTED', 'the donor may ask again');
+	await job(`select receipt_fail('${requestNo(31)}', 'PAYER_INVALID')`);
+	await role(`select state from receipt_void('${id(42)}', '${id(31)}', 'x')`);
+	await gave(`refunded_fen = ${refunded}, state = '${state}'`);
+});
+
 test('a number that comes after it was closed is turned back, and what replaced it stays', async () => {
 	const gift = gifts[6];
 	assert.equal(await role(ask(10, gift), citizen(gift)), 'REQUESTED');
