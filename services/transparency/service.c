@@ -17,6 +17,11 @@ static const struct step log_witness[] = {
 	{ "saved", witness_saved },
 };
 
+static const struct step obligation_watch[] = {
+	{ "query", watch_query },
+	{ "show", watch_show },
+};
+
 static const struct step log_tile_get[] = {
 	{ "find", tile_find },
 	{ "answer", tile_answer },
@@ -40,6 +45,7 @@ static const struct step log_get[] = {
 static const struct flow flows[] = {
 	{ "log_append", log_append, ARRAY_LEN(log_append), sizeof(struct append_state) },
 	{ "log_witness", log_witness, ARRAY_LEN(log_witness), sizeof(struct witness_state) },
+	{ "obligation_watch", obligation_watch, ARRAY_LEN(obligation_watch), 0 },
 	{ "log_tile_get", log_tile_get, ARRAY_LEN(log_tile_get), 0 },
 	{ "log_bundle_get", log_tile_get, ARRAY_LEN(log_tile_get), 0 },
 	{ "log_entries_get", log_tile_get, ARRAY_LEN(log_tile_get), 0 },
@@ -47,7 +53,7 @@ static const struct flow flows[] = {
 	{ "log_get", log_get, ARRAY_LEN(log_get), 0 },
 };
 
-static const struct job jobs[] = { { "log_append", 10 }, { "log_witness", 1000 } };
+static const struct job jobs[] = { { "log_append", 10 }, { "log_witness", 1000 }, { "obligation_watch", 60000 } };
 static const char *const consumes[] = { "donations", "transparency" };
 
 const struct service_def transparency = { .name = "transparency",

@@ -75,6 +75,8 @@ enum err transparency_start(struct service *s, struct arena *boot, void **contex
 	t->size = service_gauge(s, "yg_transparency_log_size", "Leaves in the public log.");
 	t->disagreement = service_gauge(s, "yg_transparency_log_disagrees",
 	    "1 while the stored tree is not the signed one: nothing is signed until a person has looked.");
+	t->overdue = service_gauge(s, "yg_transparency_obligations_overdue",
+	    "Obligations of disclosure whose day is over and that nobody has met.");
 	*context = t;
 	return ERR_NONE;
 }

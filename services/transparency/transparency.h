@@ -54,6 +54,7 @@ struct transparency {
 	struct table table;
 	int64_t *witness_ahead;
 	int64_t *waiting, *merge_delay_s, *refused, *size, *disagreement;
+	int64_t *overdue; /* job obligation_watch */
 };
 
 extern const struct service_def transparency;
@@ -86,6 +87,10 @@ struct tiles {
 	struct arena *a;
 };
 enum err tiles_read(void *tiles, unsigned level, uint64_t index, struct merkle_hash *out);
+
+/* flow_watch.c: job obligation_watch */
+enum next watch_query(struct request *r);
+enum next watch_show(struct request *r);
 
 /* flow_append.c: job log_append */
 struct append_state {

@@ -154,6 +154,21 @@ describe('on the running platform', () => {
 		assert.ok(asked > 120, `${asked} selectors`);
 	});
 
+	test('every gauge of a service is in a panel, or it is said why not', () => {
+		const excused = new Set([]); /* a name, with its reason beside it */
+		const gauges = new Set(Object.values(pages).join('\n').match(/^# TYPE yg_(?:donations|identity|transparency)_\w+ gauge$/gm).map((line) => line.split(' ')[2]));
+		const shown = new Set(dashboard.panels.flatMap((panel) => panel.targets ?? []).flatMap((target) => selectors(target.expr)).map((s) => s.name));
+		assert.ok(gauges.size >= 15, [...gauges].join());
+		assert.deepEqual([...gauges].filter((name) => !shown.has(name) && !excused.has(name)), []);
+		assert.deepEqual([...excused].filter((name) => !gauges.has(name) || shown.has(name)), []);
+	});
+
+	test('overdue obligations are counted', async () => {
+		const [[unmet]] = await platform.sql("select count(*) from transparency.obligations((now() at time zone 'Asia/Shanghai')::date) where state = 'OVERDUE'");
+		assert.ok(Number(unmet) > 0, 'the demo city has not published the report of last year');
+		await eventually(async () => new RegExp(`^yg_transparency_obligations_overdue ${unmet}$`, 'm').test(await (await fetch(platform.demo.metrics_urls.transparency)).text()), 75000);
+	});
+
 	test('labels that alerts and panels are grouped by exist', () => {
 		for (const expr of expressions())
 			for (const [, list] of expr.matchAll(/\bby \(([^)]*)\)/g))
