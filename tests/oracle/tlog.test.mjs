@@ -7,11 +7,13 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { verifyAll } from '../../deploy/verify/verify.mjs';
 import { downloadLog } from '../support/public_log.mjs';
 import { eventually } from '../support/eventually.mjs';
 import { Platform, ROOT } from '../support/platform.mjs';
 
 const run = promisify(execFile);
+const BIN = path.resolve(ROOT, process.env.YG_BIN ?? 'build/release/bin');
 const GOPATH = '/usr/share/gocode';
 const program = path.join(ROOT, 'tests/oracle/tlog/main.go');
 const LEAVES = [300, 611];
@@ -42,8 +44,28 @@ test('notes, tiles, entries, consistency and receipts', async () => {
 	assert.ok(json.items.length >= 9);
 	fs.writeFileSync(path.join(dir, 'receipts'), JSON.stringify(json.items));
 	const { verifier_key: key } = (await platform.client.get('/v1/public/log')).json;
-	const check = () => run('go', ['run', program, dir, key, path.join(dir, 'old'), path.join(dir, 'receipts')], { env: { ...process.env, GO111MODULE: 'off', GOPATH, GOCACHE: path.join(os.tmpdir(), 'yg-go-cache') } }).catch((error) => error);
-	assert.match((await check()).stdout, /^yes: /);
+	const then = Number(fs.readFileSync(path.join(dir, 'old'), 'utf8').split('\n')[1]);
+	for (const partial of [`tile/0/${String(Math.floor(then / 256)).padStart(3, '0')}.p/${then % 256}`, `tile/1/000.p/${Math.floor(then / 256)}`]) {
+		const answer = await platform.client.get(`/log/${partial}`);
+		assert.equal(answer.status, 200, partial);
+		fs.mkdirSync(path.dirname(path.join(dir, partial)), { recursive: true });
+		fs.writeFileSync(path.join(dir, partial), answer.raw);
+	}
+	const go = (...words) => run('go', ['run', program, ...words], { env: { ...process.env, GO111MODULE: 'off', GOPATH, GOCACHE: path.join(os.tmpdir(), 'yg-go-cache') } }).catch((error) => error);
+	const check = () => go(dir, key, path.join(dir, 'old'), path.join(dir, 'receipts'));
+	const checked = await check();
+	assert.match(checked.stdout, /^yes: /, checked.stderr);
+	const witness = (await go('cosign', dir, key)).stdout.trim();
+	assert.match(witness, /^go\.example\/witness\+[0-9a-f]{8}\+/);
+	assert.match((await check()).stdout, /^yes: /, 'with a line of a witness whose key is not known');
+	const other = witness.replace(/\+[^+]*$/, `+${Buffer.concat([Buffer.from([4]), Buffer.alloc(32, 9)]).toString('base64')}`);
+	const verify = (given) => run(path.join(BIN, 'yangguang-verify'), ['all', dir, '--key', key, '--witness', given]).catch((error) => error);
+	assert.match((await verify(witness)).stdout, /^yes/, 'our verifier takes its line');
+	assert.doesNotMatch((await verify(other)).stdout, /^yes/);
+	const read = async (name) => (fs.existsSync(path.join(dir, name)) ? new Uint8Array(fs.readFileSync(path.join(dir, name))) : null);
+	const module = async (given) => (await verifyAll(read, { key, witnesses: [given] })).answer;
+	assert.equal(await module(witness), 'yes', 'the module too');
+	assert.notEqual(await module(other), 'yes');
 	const tile = path.join(dir, 'tile/0/000');
 	const bytes = fs.readFileSync(tile);
 	bytes[77] ^= 1;

@@ -1,9 +1,18 @@
 // Checks a downloaded log with golang.org/x/mod/sumdb (note, tlog), which is where these formats come from:
-//   main DIR KEY OLD-CHECKPOINT RECEIPTS
+//
+//	main DIR KEY OLD-CHECKPOINT RECEIPTS
+//
+// or cosigns its checkpoint as a witness would (C2SP tlog-cosignature, v1), and prints the witness's key:
+//
+//	main cosign DIR KEY
 package main
 
 import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -73,7 +82,52 @@ type receipt struct {
 	Proof      []string
 }
 
+// A witness of its own: note.Verifier and note.Signer, so that the library reads and writes the lines.
+type witness struct{ key ed25519.PrivateKey }
+
+const witnessAt = 1764115200
+
+func (w witness) Name() string   { return "go.example/witness" }
+func (w witness) public() []byte { return append([]byte{4}, w.key.Public().(ed25519.PublicKey)...) }
+func (w witness) KeyHash() uint32 {
+	sum := sha256.Sum256(append([]byte(w.Name()+"\n"), w.public()...))
+	return binary.BigEndian.Uint32(sum[:])
+}
+func (w witness) Sign(msg []byte) ([]byte, error) {
+	at := make([]byte, 8)
+	binary.BigEndian.PutUint64(at, witnessAt)
+	return append(at, ed25519.Sign(w.key, append([]byte(fmt.Sprintf("cosignature/v1\ntime %d\n", witnessAt)), msg...))...), nil
+}
+func (w witness) Verify(msg, sig []byte) bool {
+	again, _ := w.Sign(msg)
+	return bytes.Equal(again, sig)
+}
+
+func cosign(dir, key string) {
+	path := filepath.Join(dir, "checkpoint")
+	text, err := os.ReadFile(path)
+	must(err)
+	open(text, key)
+	log, err := note.NewVerifier(key)
+	must(err)
+	seed := sha256.Sum256([]byte("a witness of the tests"))
+	w := witness{ed25519.NewKeyFromSeed(seed[:])}
+	n, err := note.Open(text, note.VerifierList(log))
+	must(err)
+	signed, err := note.Sign(n, w)
+	must(err)
+	if n, err = note.Open(signed, note.VerifierList(log, w)); err != nil || len(n.Sigs) != 2 {
+		must(fmt.Errorf("cosigned: %v, %v", n, err))
+	}
+	must(os.WriteFile(path, signed, 0o644))
+	fmt.Printf("%s+%08x+%s\n", w.Name(), w.KeyHash(), base64.StdEncoding.EncodeToString(w.public()))
+}
+
 func main() {
+	if os.Args[1] == "cosign" {
+		cosign(os.Args[2], os.Args[3])
+		return
+	}
 	dir, key := os.Args[1], os.Args[2]
 	read := func(path string) []byte { bytes, err := os.ReadFile(path); must(err); return bytes }
 	tree, old := open(read(filepath.Join(dir, "checkpoint")), key), open(read(os.Args[3]), key)
@@ -105,6 +159,11 @@ func main() {
 		if len(bytes) != 0 {
 			must(fmt.Errorf("bundle %d is too long", n/256))
 		}
+	}
+	before, err := tlog.TreeHash(old.N, tlog.TileHashReader(old, files(dir))) // from the partial tiles of its own time
+	must(err)
+	if before != old.Hash {
+		must(fmt.Errorf("old root %v", before))
 	}
 	proof, err := tlog.ProveTree(tree.N, old.N, reader)
 	must(err)
