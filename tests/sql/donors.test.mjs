@@ -120,6 +120,22 @@ test('erasure takes the words too, and nothing else does', async () => {
 	await assert.rejects(platform.sql(`update donations.donor_consent set note = 'again' where id = '${id(64)}'`), /only erasure/);
 });
 
+test('an account that was unlinked is nobody’s, and is reached by linking it to its owner’s record', async () => {
+	const donor = donors[4], key = id(600);
+	const [[gift]] = await platform.sql(`select g.id from donations.gift g join donations.campaign c on c.id = g.campaign_id where g.donor = '${donor}' and c.organization = '4412' and g.paid_at is not null limit 1`);
+	await platform.sql(`insert into donations.person_key (key_id, subject, wrapped_key) values ('${key}', '${donor}', '\\x00');
+		alter table donations.gift disable trigger all; update donations.gift set disclosure = 'NAMED', shown_name = '王*', real_name = '\\x00', key_id = '${key}' where id = '${gift}'; alter table donations.gift enable trigger all`);
+	const kept = async () => (await platform.sql(`select count(*) from donations.person_key where key_id = '${key}'`))[0][0];
+	for (const n of [884, 885]) await register(n);
+	await role(`select party_link_to('${id(884)}', '${donor}')`);
+	await role(`select party_unlink_from('${id(884)}', '${donor}')`);
+	await role(`select erased_at is not null from party_erase('${id(884)}')`);
+	assert.equal(await kept(), '1', 'the names are another person’s');
+	await role(`select party_link_to('${id(885)}', '${donor}')`);
+	await role(`select erased_at is not null from party_erase('${id(885)}')`);
+	assert.equal(await kept(), '0');
+});
+
 test('words of a merge that was undone go with either of the two', async () => {
 	for (const n of [91, 92]) await register(n);
 	await role(merge(93, 91, 92));
