@@ -48,7 +48,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(kept.count <= all.count);
 		for (unsigned i = 0; i < kept.count; i++) {
 			struct str kept_name = kept.items[i].name;
-			if (kept.count < all.count) CHECK(!http_list_has(all, STR("connection"), kept_name));
+			/* "close" is the option of that name, and names no field */
+			if (kept.count < all.count && !str_eq_ci(kept_name, STR("close")))
+				CHECK(!http_list_has(all, STR("connection"), kept_name));
 			if (fields_pass_request(kept_name, STR_NONE)) check_passed(&a, kept_name);
 			(void)fields_pass_reply(kept_name, STR_NONE);
 		}
