@@ -386,3 +386,15 @@ test('what was delegated to a township holds for all of its funds, also when its
 	await refused(approve(207), /unit above approves/, TOWN5);
 	await agrees();
 });
+
+test('the figures of every fund are what all of its postings add up to, and no other entry names a gift', async () => {
+	const wrong = await platform.sql(`set search_path = donations; select f.code from fund f cross join lateral fund_figures(f.code) x left join posting p on p.account = 'fund:' || f.code left join entry e on e.id = p.entry_id
+		group by f.code, x.balance_fen, x.received_fen, x.refunded_fen, x.spent_fen, x.moved_in_fen, x.moved_out_fen having (x.balance_fen, x.received_fen, x.refunded_fen, x.spent_fen, x.moved_in_fen, x.moved_out_fen) is distinct from (coalesce(-sum(p.fen), 0)::bigint,
+			coalesce(-sum(p.fen) filter (where e.kind in ('gift.received', 'goods.received', 'fund.received')), 0)::bigint, coalesce(sum(p.fen) filter (where e.kind = 'gift.refunded'), 0)::bigint,
+			coalesce(sum(p.fen) filter (where e.kind in ('disbursement', 'disbursement.reversed')), 0)::bigint, coalesce(-sum(p.fen) filter (where e.kind = 'fund.moved' and p.fen < 0), 0)::bigint,
+			coalesce(sum(p.fen) filter (where e.kind = 'fund.moved' and p.fen > 0), 0)::bigint)`);
+	assert.deepEqual(wrong, []);
+	const [[some]] = await platform.sql("select count(*) from donations.fund f cross join lateral donations.fund_figures(f.code) x where x.spent_fen > 0 or x.moved_in_fen > 0");
+	assert.ok(Number(some) > 3);
+	await refusedFor(owner(`select ledger_post('${id(900)}', 'correction', now(), '[{"account":"bank:transfer","fen":5,"gift_id":"${id(1)}"},{"account":"bank:wechat","fen":-5}]', 'x', null)`), /names a gift/);
+});
