@@ -1,5 +1,5 @@
-// Random histories of gifts, refunds, disbursements and reversals, while processes are killed: every entry sums to 0, no floor is broken,
-// uses are never more than the gift, the log is a prefix of what it becomes, and the offline verifier agrees with the database.
+// Random histories of gifts, refunds, disbursements, reversals and transfers between funds, while processes are killed: every entry sums to 0,
+// no floor is broken, what was used, moved and given back is never more than the gift, a transfer is booked whole or not at all, the log is a prefix of what it becomes, and the offline verifier agrees with the database.
 // HISTORY_SECONDS bounds the time (default 25), HISTORY_SEED repeats a choice of steps.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -25,6 +25,11 @@ let people;
 let dir;
 before(async () => {
 	({ platform, campaign, people } = await startFaulty());
+	const [proposer, opener] = [await people.headers('staff:campaigns'), await people.headers('staff:finance')];
+	for (const [code, kind, organization] of [[FREE[0], 'UNRESTRICTED', '4412/441225'], [FREE[1], 'UNRESTRICTED', '4412/441226'], ['history.aid', 'EARMARKED', '4412']]) {
+		await act('fund', proposer, '/v1/managed/funds', { code, kind, source: 'DONATION', name: code, organization, purpose: '人道救助', bank_holder: '肇庆市红十字会', bank_name: '演示银行', bank_account: '441200009999' });
+		await act('open', opener, `/v1/managed/funds/${code}/openings`, undefined);
+	}
 	dir = fs.mkdtempSync(path.join(os.tmpdir(), 'yg-history-'));
 });
 after(async () => {
@@ -51,6 +56,8 @@ async function act(what, headers, target, body) {
 }
 
 const made = { gifts: [], paid: [] };
+const FREE = ['history.free', 'history.free-2']; // of two units, since each has one
+const FUNDS = [...FREE, 'history.aid'];
 
 async function steps(worker, end, as) {
 	const next = random(SEED + worker);
@@ -58,13 +65,21 @@ async function steps(worker, end, as) {
 	while (Date.now() < end) {
 		const chance = next();
 		if (chance < 0.5) {
-			const gift = await act('gift', as.donor, '/v1/gifts', { campaign_id: campaign.id, amount_fen: 100 + Math.floor(next() * 5000) });
+			const to = next() < 0.5 ? { campaign_id: campaign.id } : { fund_code: pick(FUNDS) };
+			const gift = await act('gift', as.donor, '/v1/gifts', { ...to, amount_fen: 100 + Math.floor(next() * 5000) });
 			await eventually(() => platform.control('wechat_pay', 'POST', 'payments', { out_trade_no: gift.out_trade_no }).catch(() => null), 30000);
 			made.gifts.push(gift);
 		} else if (chance < 0.65 && made.gifts.length) {
 			await act('refund', as.finance, `/v1/gifts/${pick(made.gifts).id}/refunds`, { amount_fen: 1 + Math.floor(next() * 3000), reason: '捐赠人要求' });
-		} else if (chance < 0.9) {
-			const draft = await act('draft', as.campaigns, '/v1/disbursements', { fund: campaign.id, amount_fen: 1 + Math.floor(next() * 40000), purpose: '过渡安置', payee_kind: 'BRANCH', payee: '怀集县红十字会' });
+		} else if (chance < 0.75) {
+			const from = pick(FREE);
+			const lines = [...FUNDS, campaign.id].filter((fund) => fund !== from && next() < 0.5).map((fund) => ({ fund, amount_fen: 1 + Math.floor(next() * 6000) }));
+			if (!lines.length) continue;
+			const move = await act('transfer', as.campaigns, '/v1/managed/fund-moves', { from, purpose: '冬季备灾', lines });
+			if (move && next() < 0.9) await act('book', as.finance, `/v1/managed/fund-moves/${move.id}/approvals`, undefined);
+			else if (move) await act('do not book', as.finance, `/v1/managed/fund-moves/${move.id}/refusals`, { reason: '改期' });
+		} else if (chance < 0.92) {
+			const draft = await act('draft', as.campaigns, '/v1/disbursements', { fund: pick([campaign.id, ...FUNDS]), amount_fen: 1 + Math.floor(next() * 40000), purpose: '过渡安置', payee_kind: 'BRANCH', payee: '怀集县红十字会' });
 			if (draft && await act('approve', as.finance, `/v1/disbursements/${draft.id}/approvals`, undefined) && next() < 0.9 &&
 				await act('pay', as.finance, `/v1/disbursements/${draft.id}/payments`, { bank_reference: `B${worker}` })) made.paid.push(draft);
 		} else if (made.paid.length) {
@@ -97,7 +112,7 @@ test(`random histories for ${SECONDS} s (seed ${SEED})`, { timeout: (SECONDS + 2
 	const end = Date.now() + SECONDS * 1000;
 	const [kills] = await Promise.all([killer(end), ...[1, 2, 3, 4].map((worker) => steps(worker, end, as))]);
 	report(`seed ${SEED}: kills ${JSON.stringify(kills)}; ${JSON.stringify(outcomes)}`);
-	for (const what of ['gift done', 'refund done', 'pay done', 'reverse done']) assert.ok(outcomes[what] > 0, `${what}: ${JSON.stringify(outcomes)}`);
+	for (const what of ['gift done', 'refund done', 'pay done', 'reverse done', 'book done']) assert.ok(outcomes[what] > 0, `${what}: ${JSON.stringify(outcomes)}`);
 
 	// until all that waits has come to its end
 	await eventually(async () => {
@@ -105,13 +120,21 @@ test(`random histories for ${SECONDS} s (seed ${SEED})`, { timeout: (SECONDS + 2
 			(select count(*) from donations.outbox where position is null)`).catch(() => [['?']]);
 		return row.every((n) => Number(n) === 0);
 	}, 90000, 300);
-	await none('every sum agrees', 'select * from ledger_disagreement; select * from money_disagreement');
+	await none('every sum agrees', 'select * from ledger_disagreement; select * from money_disagreement; select * from share_disagreement');
 	await none('every entry sums to 0', 'select entry_id from posting group by 1 having sum(fen) <> 0');
 	await none('no fund is overdrawn', "select name from account where side is not null and account_balance(name) * side < 0");
 	await none('uses and refunds are never more than the gift', `select p.public_code from gift_public p left join (select public_code, sum(amount_fen) as used from gift_use group by 1) u using (public_code)
-		where coalesce(used, 0) <> spent_fen or spent_fen + refunded_fen > amount_fen or spent_fen < 0`);
+		where coalesce(used, 0) <> spent_fen or spent_fen + allocated_fen + refunded_fen > amount_fen or spent_fen < 0 or allocated_fen < 0`);
+	await none('a transfer is booked whole or not at all, from the fund, and its gifts come to each line', `select m.number from fund_move m join fund_move_line l on l.move_id = m.id join fund f on f.id = m.from_fund join fund t on t.id = l.to_fund
+		left join lateral (select sum(amount_fen) as fen from gift_allocation a where a.move_id = m.id and a.to_fund = l.to_fund and a.from_fund = m.from_fund) a on true
+		where case when m.state = 'BOOKED' then l.amount_fen else 0 end <> all (array[coalesce(a.fen, 0), coalesce((select fen from posting where entry_id = l.entry_id and account = 'fund:' || f.code), 0),
+			-coalesce((select fen from posting where entry_id = l.entry_id and account = 'fund:' || t.code), 0)])`);
+	// what each gift's own rows say where its money is: came in, went on, came back, was used there
+	await none('a share is what was moved there, less what was moved on or used', `select s.public_code from gift_share s join gift_public p using (public_code) join fund f on f.id = s.fund_id
+		where s.fen <> (select coalesce(sum(case when to_fund = s.fund_id then amount_fen else -amount_fen end), 0) from gift_allocation where public_code = s.public_code and s.fund_id in (from_fund, to_fund))
+			- (select coalesce(sum(u.amount_fen), 0) from gift_use u join disbursement d on d.id = u.disbursement_id where u.public_code = s.public_code and d.fund_id = s.fund_id)`);
 	await none('what is paid is what gifts were used for', `select d.number from disbursement d left join gift_use u on u.disbursement_id = d.id group by d.id
-		having coalesce(sum(u.amount_fen), 0) <> case when d.state in ('PAID', 'ACKNOWLEDGED') then d.amount_fen else 0 end and d.fund_id = (select id from fund where campaign_id = '${campaign.id}')`);
+		having coalesce(sum(u.amount_fen), 0) <> case when d.state in ('PAID', 'ACKNOWLEDGED') then d.amount_fen else 0 end and d.fund_id in (select id from fund where campaign_id = '${campaign.id}' or code in (${FUNDS.map((code) => `'${code}'`).join()}))`);
 	await none('every entry is one leaf', 'select e.id from entry e left join entry_leaf l on l.entry_id = e.id where l.event_id is null');
 	assert.deepEqual((await platform.sql("select account, fen from transparency.log_balance where fen <> 0 order by account collate \"C\"")),
 		await platform.sql('select account, sum(fen) from donations.posting group by 1 having sum(fen) <> 0 order by account collate "C"'), 'the log folds to the ledger');

@@ -83,7 +83,28 @@ test('accounts are the topmost unit’s, a fund’s entries its unit’s; nobody
 	assert.equal(await platform.session('yg_donations', "set yg.kind = 'citizen'", 'select count(*) from correction'), '0');
 });
 
+test('nothing is dated ahead, nor before the books of its accounts begin', async () => {
+	const [[first]] = await platform.sql("select opened_on from donations.account where name = 'bank:transfer'");
+	const [[year, now]] = await platform.sql("select date_trunc('year', donations.business_day() - interval '3 months')::date, donations.business_day()");
+	assert.equal(first, year);
+	const before = `'${first} 00:00+08'::timestamptz - interval '1 second'`;
+	await refused(1, fee(150, 800, before), /books of (bank:transfer|expense:bank-fee) begin later/);
+	assert.equal(await as(1, fee(151, 801, `'${first} 00:00+08'`)), 'PROPOSED');
+	await as(2, `select correction_book('${id(151)}', '${id(152)}')`);
+	assert.equal(await one(`select occurred_at = '${first} 00:00+08' from donations.entry where id = '${id(152)}'`), 't');
+	// whoever posts it, and not by way of another account
+	const post = (n, at, to = 'bank:wechat') => platform.session('yg_donations_owner', `select ledger_post('${id(n)}', 'correction', ${at}, '[{"account":"bank:transfer","fen":5},{"account":"${to}","fen":-5}]', 'x', null)`);
+	await refusedFor(post(153, before), /begin later/);
+	await refusedFor(post(153, "now() + interval '6 minutes'"), /has not happened/);
+	await platform.sql(`insert into donations.account (name, kind, opened_on) values ('bank:new', 'bank', '${now}')`);
+	await refusedFor(post(153, `'${now} 00:00+08'::timestamptz - interval '1 second'`, 'bank:new'), /books of bank:new begin later/);
+	assert.equal(await post(153, `'${now} 00:00+08'`, 'bank:new'), 'created');
+	await refusedFor(platform.session('yg_donations_owner', "update account set opened_on = '2000-01-01'"), /append-only/);
+	await refused(1, "insert into account (name, kind, opened_on) values ('bank:old', 'bank', '2000-01-01')", /permission denied/);
+});
+
 test('money of a month that was closed meanwhile is booked in the open one', async () => {
+	await platform.sql("alter table donations.account disable trigger user; update donations.account set opened_on = '2020-03-01'; alter table donations.account enable trigger user");
 	await as(1, fee(140, 900, "'2020-03-05 10:00+08'"));
 	await as(1, fee(141, 901, "'2020-05-05 10:00+08'"));
 	await platform.sql(`insert into donations.period (month, ends_at, organization, proposed_by) values ('2020-03-01', '2020-03-31 16:00Z', '4412', '${id(9)}')`);
@@ -92,4 +113,6 @@ test('money of a month that was closed meanwhile is booked in the open one', asy
 	assert.equal(await one(`select occurred_at > now() - interval '1 minute' from donations.entry where id = '${id(142)}'`), 't');
 	assert.equal(await one(`select occurred_at = '2020-05-05 10:00+08' from donations.entry where id = '${id(143)}'`), 't');
 	assert.equal(await one('select count(*) from donations.ledger_disagreement'), '0');
+	// one that is closed already is not proposed for at all
+	await refused(1, fee(144, 902, "'2020-03-31 23:59:59+08'"), /month is closed/);
 });

@@ -41,6 +41,9 @@ async function give(fundId, fen, earmark, code = `FND${String(donors).padStart(1
 const draft = (n, code, fen, earmark, who) => role(`select state from disbursement_create('${id(n)}', '${code}', ${fen}, 'p', 'BRANCH', 'x', null, null, false, '${id(1)}', ${earmark ? `'${earmark}'` : 'null'})`, who);
 const approve = (n, by = 2) => `select state from disbursement_approve_read('${id(n)}', '${id(by)}', '*')`;
 const pay = (n) => role(`select state from disbursement_pay('${id(n)}', '${id(2)}', 'b', null)`);
+const move = (n, from, lines, { by = 1, decision = 'null' } = {}) =>
+	`select state from fund_move_propose('${id(n)}', '${from}', '${JSON.stringify(lines.map(([to, fen]) => ({ fund: to, amount_fen: fen })))}', 'p', null, ${decision}, '${id(by)}')`;
+const book = (n, by = 2) => `select state from fund_move_approve('${id(n)}', '${id(by)}')`;
 const uses = async (n) => (await platform.sql(`select public_code, amount_fen from donations.gift_use where disbursement_id = '${id(n)}' order by seq`)).map(([code, fen]) => [code, Number(fen)]);
 const balance = async (code) => Number((await platform.sql(`select -donations.account_balance('fund:${code}')`))[0][0]);
 
@@ -121,10 +124,6 @@ test('the rule: the earmark first, then the earliest; what was given for somethi
 	assert.equal(await balance('kit'), 1700);
 	await agrees();
 });
-
-const move = (n, from, lines, { by = 1, decision = 'null' } = {}) =>
-	`select state from fund_move_propose('${id(n)}', '${from}', '${JSON.stringify(lines.map(([to, fen]) => ({ fund: to, amount_fen: fen })))}', 'p', null, ${decision}, '${id(by)}')`;
-const book = (n, by = 2) => `select state from fund_move_approve('${id(n)}', '${id(by)}')`;
 
 test('money moves from an unrestricted fund, all lines or none, and the gifts go on in the new funds', async () => {
 	await fund(16, 'free', { kind: 'UNRESTRICTED', org: '4412/441203', earmarks: ['own'] });
@@ -348,4 +347,54 @@ test('a founder who is erased is called so no more, and the log has never had hi
 	assert.equal((await platform.sql("select count(*) from donations.outbox where type = 'fund.opened' and convert_from(leaf, 'UTF8') like '%lake-family%' and convert_from(leaf, 'UTF8') !~ '星湖'"))[0][0], '1');
 	await role(`select party_erase('${id(900)}')`, `${CITY}; set yg.subject = '${id(1)}'`);
 	assert.deepEqual(await platform.sql("select founder, founder_party is null from donations.fund where code = 'lake-family'"), [['匿名', 't']]);
+});
+
+test('what was delegated to a township holds for all of its funds, also when its account has ended', async () => {
+	const TOWN5 = "set yg.kind = 'staff'; set yg.organization = '4412/441205'";
+	const VILLAGE = "set yg.kind = 'staff'; set yg.organization = '4412/441205/441205001'";
+	await fund(20, 'purse', { org: '4412/441205' });
+	await fund(21, 'village', { org: '4412/441205/441205001' });
+	await fund(22, 'free-5a', { kind: 'UNRESTRICTED', org: '4412/441205' });
+	for (const n of [20, 21, 22]) await give(id(n), 9000);
+	// nothing was delegated yet: the unit is no township
+	assert.equal(await draft(200, 'purse', 1001, null, TOWN5), 'DRAFT');
+	assert.equal(await role(approve(200), TOWN5), 'APPROVED');
+	await fund(23, 'town-5', { kind: 'TOWNSHIP', org: '4412/441205', delegated: 1000 }, TOWN5);
+	await fund(24, 'town-6', { kind: 'TOWNSHIP', org: '4412/441205', delegated: 2000 }, TOWN5);
+	assert.equal(await draft(201, 'purse', 1001, null, TOWN5), 'DRAFT');
+	await refused(approve(201), /unit above approves/, TOWN5);
+	assert.equal(await draft(202, 'purse', 1000, null, TOWN5), 'DRAFT');
+	assert.equal(await role(approve(202), TOWN5), 'APPROVED');
+	assert.equal(await role(approve(201)), 'APPROVED');
+	// of the units below it too; they are not "above" for each other
+	assert.equal(await draft(203, 'village', 1001, null, VILLAGE), 'DRAFT');
+	await refused(approve(203), /unit above approves/, VILLAGE);
+	await refused(approve(203), /unit above approves/, TOWN5);
+	assert.equal(await role(approve(203)), 'APPROVED');
+	// a transfer takes money out as well
+	assert.equal(await role(move(204, 'free-5a', [['purse', 600], ['village', 401]]), TOWN5), 'PROPOSED');
+	await refused(book(204), /unit above approves/, TOWN5);
+	assert.equal(await role(book(204)), 'BOOKED');
+	assert.equal(await role(move(205, 'free-5a', [['purse', 1000]]), TOWN5), 'PROPOSED');
+	assert.equal(await role(book(205), TOWN5), 'BOOKED');
+	// its own account keeps its own limit; ending one is no way out
+	await give(id(24), 5000);
+	assert.equal(await draft(206, 'town-6', 2000, null, TOWN5), 'DRAFT');
+	assert.equal(await role(approve(206), TOWN5), 'APPROVED');
+	assert.equal(await role(`select state from fund_end('town-5', '${id(3)}', 'r')`, TOWN5), 'ENDED');
+	assert.equal(await draft(207, 'purse', 2001, null, TOWN5), 'DRAFT');
+	await refused(approve(207), /unit above approves/, TOWN5);
+	await agrees();
+});
+
+test('the figures of every fund are what all of its postings add up to, and no other entry names a gift', async () => {
+	const wrong = await platform.sql(`set search_path = donations; select f.code from fund f cross join lateral fund_figures(f.code) x left join posting p on p.account = 'fund:' || f.code left join entry e on e.id = p.entry_id
+		group by f.code, x.balance_fen, x.received_fen, x.refunded_fen, x.spent_fen, x.moved_in_fen, x.moved_out_fen having (x.balance_fen, x.received_fen, x.refunded_fen, x.spent_fen, x.moved_in_fen, x.moved_out_fen) is distinct from (coalesce(-sum(p.fen), 0)::bigint,
+			coalesce(-sum(p.fen) filter (where e.kind in ('gift.received', 'goods.received', 'fund.received')), 0)::bigint, coalesce(sum(p.fen) filter (where e.kind = 'gift.refunded'), 0)::bigint,
+			coalesce(sum(p.fen) filter (where e.kind in ('disbursement', 'disbursement.reversed')), 0)::bigint, coalesce(-sum(p.fen) filter (where e.kind = 'fund.moved' and p.fen < 0), 0)::bigint,
+			coalesce(sum(p.fen) filter (where e.kind = 'fund.moved' and p.fen > 0), 0)::bigint)`);
+	assert.deepEqual(wrong, []);
+	const [[some]] = await platform.sql("select count(*) from donations.fund f cross join lateral donations.fund_figures(f.code) x where x.spent_fen > 0 or x.moved_in_fen > 0");
+	assert.ok(Number(some) > 3);
+	await refusedFor(owner(`select ledger_post('${id(900)}', 'correction', now(), '[{"account":"bank:transfer","fen":5,"gift_id":"${id(1)}"},{"account":"bank:wechat","fen":-5}]', 'x', null)`), /names a gift/);
 });
