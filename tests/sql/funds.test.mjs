@@ -371,6 +371,13 @@ test('what was delegated to a township holds for all of its funds, also when its
 	await refused(approve(203), /unit above approves/, VILLAGE);
 	await refused(approve(203), /unit above approves/, TOWN5);
 	assert.equal(await role(approve(203)), 'APPROVED');
+	// nor does an account that a unit below gets, with whatever limit, let either approve more
+	await fund(25, 'village-own', { kind: 'TOWNSHIP', org: '4412/441205/441205001', delegated: 900000 }, VILLAGE);
+	await give(id(25), 9000);
+	assert.equal(await draft(208, 'village-own', 1001, null, VILLAGE), 'DRAFT');
+	await refused(approve(208), /unit above approves/, VILLAGE);
+	await refused(approve(208), /unit above approves/, TOWN5);
+	assert.equal(await role(approve(208)), 'APPROVED');
 	// a transfer takes money out as well
 	assert.equal(await role(move(204, 'free-5a', [['purse', 600], ['village', 401]]), TOWN5), 'PROPOSED');
 	await refused(book(204), /unit above approves/, TOWN5);

@@ -194,6 +194,13 @@ test('the relay’s role claims nothing that cannot be, and deletes nothing youn
 	await lie(`update outbox set previous = previous - 1 ${last}`, /not the last before it/);
 	await lie(`update outbox set previous = position ${last}`, /not the last before it/);
 	await lie('update outbox set previous = 0 where position > (select min(position) from outbox)', /not the last before it/);
+	const unsent = "insert into outbox (type, subject, payload) values ('x', '1', '{}'), ('x', '2', '{}');";
+	const nth = (n) => `where seq = (select seq from outbox where position is null and subject = '${n}' and type = 'x')`;
+	const behind = (n) => `position = (select position from relay_state) + ${n}`;
+	const before = 'previous = (select position from relay_state)';
+	await lie(`begin; select position from relay_state for update; ${unsent} update outbox set position = 0 ${nth(1)}; commit`, /not the last before it/);
+	await lie(`begin; select position from relay_state for update; ${unsent} update outbox set ${behind(1)} ${nth(1)}; commit`, /not the last before it/);
+	await lie(`begin; select position from relay_state for update; ${unsent} update outbox set ${behind(2)}, ${before} ${nth(2)}; update outbox set ${behind(1)}, ${before} ${nth(1)}; commit`, /not the last before it/);
 	await lie('update relay_state set published = position, confirmed = position; delete from outbox where seq = (select min(seq) from outbox where position is not null)', /not gone out, or not long ago/);
 });
 

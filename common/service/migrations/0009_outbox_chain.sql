@@ -2,13 +2,20 @@
 -- that leaves out an event that is there, which consumers would then pass over in silence.
 create function outbox_chain_whole() returns trigger
 language plpgsql security definer set search_path from current as $$
+declare
+    v_first bigint; -- of those that get a position now
 begin
+    select min(n.position) into v_first from fresh n join stale s using (seq) where s.position is null;
     if exists (select from fresh n where n.position is not null and (n.previous >= n.position
-            or exists (select from outbox o where o.position > coalesce(n.previous, n.position - 1) and o.position < n.position))) then
+            or exists (select from outbox o where o.position > coalesce(n.previous, n.position - 1) and o.position < n.position)))
+        or exists (select from fresh n join stale s using (seq) where s.position is null and n.position is not null and (n.previous is null or n.previous < 0))
+        -- behind everything that has gone out or has a position
+        or v_first <= (select published from relay_state)
+        or exists (select from outbox o where o.position > v_first and not exists (select from stale s where s.seq = o.seq and s.position is null)) then
         raise exception 'an event names one before it that is not the last before it' using errcode = 'check_violation', constraint = 'outbox_chain_whole';
     end if;
     return null;
 end $$;
 revoke execute on function outbox_chain_whole() from public;
-create trigger outbox_chain_whole after update on outbox referencing new table as fresh
+create trigger outbox_chain_whole after update on outbox referencing old table as stale new table as fresh
     for each statement execute function outbox_chain_whole();

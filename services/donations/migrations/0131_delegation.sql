@@ -1,14 +1,15 @@
 -- What a unit above delegated to a township holds for all of the township's money, not only for the account that was opened with the limit:
 -- else it would approve any amount from another fund of its own.
 
--- Up to how much the staff of a fund's unit approve alone, and which unit was given that limit; no row where nothing limits them. A township
--- account has its own. Any other fund has that of the nearest unit, its own or above, that has such accounts: the lowest of those that are
--- open. Ending them lifts nothing: the last word of the unit above stays.
+-- Up to how much the staff of a unit approve alone of a fund, and whose limit that is: one row for each unit at or above the fund's that was
+-- given one. For a township account it is its own, for any other fund the lowest of the unit's open accounts; and what a unit above was given
+-- holds below it, so that no unit escapes by what it opens in a unit of its own. Ending accounts lifts nothing: the last word stays.
 create function fund_delegation(f fund) returns table (organization text, delegated_fen bigint)
 language sql stable security definer set search_path from current as $$
-	select t.organization, t.delegated_fen from fund t
-	where t.kind = 'TOWNSHIP' and t.state in ('OPEN', 'ENDED') and (t.id = f.id or (f.kind <> 'TOWNSHIP' and starts_with(f.organization || '/', t.organization || '/')))
-	order by length(t.organization) desc, t.state = 'OPEN' desc, t.delegated_fen limit 1
+	select distinct on (t.organization) t.organization, t.delegated_fen from fund t
+	where t.kind = 'TOWNSHIP' and t.state in ('OPEN', 'ENDED')
+		and (t.id = f.id or (starts_with(f.organization || '/', t.organization || '/') and (f.kind <> 'TOWNSHIP' or t.organization <> f.organization)))
+	order by t.organization, t.state = 'OPEN' desc, t.delegated_fen
 $$;
 create index fund_township on fund (organization) where kind = 'TOWNSHIP';
 

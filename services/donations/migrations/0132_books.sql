@@ -1,12 +1,17 @@
 -- When something may be said to have happened. The bar of closed months (period) helps from the first closed month on only: until then a
 -- posting could be dated into any year. So an account has a first day. It is January 1 of the year in which it was made, since the accounting
 -- year is the calendar year (会计法 art. 11) and a bank account is often entered after its first movements of the year; one that is made
--- before the end of March still takes the year before, whose accounts are being made then. Entries that are there already stay.
+-- before the end of March still takes the year before, whose accounts are being made then. Accounts that were there before this rule begin
+-- with their first entry, if that is earlier.
 create function books_first_day() returns date
 language sql stable security definer set search_path from current as $$
 	select date_trunc('year', business_day() - interval '3 months')::date
 $$;
 alter table account add column opened_on date not null default books_first_day();
+alter table account disable trigger account_kept;
+update account a set opened_on = f.day from (select p.account, min(e.occurred_at at time zone 'Asia/Shanghai')::date as day from posting p join entry e on e.id = p.entry_id
+	group by p.account) f where f.account = a.name and f.day < a.opened_on;
+alter table account enable trigger account_kept;
 
 create function account_books(p_at timestamptz, variadic p_accounts text[]) returns void
 language plpgsql stable security definer set search_path from current as $$
@@ -55,7 +60,7 @@ create trigger correction_books before insert on correction for each row when (n
 create function fund_income_books() returns trigger
 language plpgsql security definer set search_path from current as $$
 begin
-	perform account_books(new.received_at, 'bank:transfer', (select 'fund:' || code from fund where id = new.fund_id));
+	perform account_books(greatest(new.received_at, (select max(ends_at) from period)), 'bank:transfer', (select 'fund:' || code from fund where id = new.fund_id));
 	return new;
 end $$;
 create trigger fund_income_books before insert on fund_income for each row execute function fund_income_books();
