@@ -1,7 +1,13 @@
 -- Receipts that failed for good and that nobody decided about are given up after ninety days, so that the key of their title does not
 -- stay for ever (receipt_title_forget deletes it at commit). The donor may ask for another one. A receipt that stands at the platform
--- though we could not take its number or its amount, or that the list of a day has otherwise than we have it, is not: that one is for a person,
--- however long it takes.
+-- though we could not take its number or its amount, or of which the list of a day says something that nobody has resolved yet,
+-- is not: that one is for a person, however long it takes.
+create function receipt_may_stand(r receipt) returns boolean
+language sql stable set search_path = donations, pg_temp as $$
+	select coalesce(r.last_error in ('BAD_NUMBER', 'NUMBER_TAKEN', 'AMOUNT_MISMATCH'), false)
+		or exists (select from reconciliation_difference d where d.subject = 'RECEIPT' and d.number = r.request_no
+			and reconciliation_state(d) = 'OPEN')
+$$;
 create function receipts_give_up() returns integer
 language plpgsql volatile security definer set search_path = donations, pg_temp as $$
 declare
@@ -9,8 +15,7 @@ declare
 begin
 	perform receipt_job();
 	update receipt set state = 'CLOSED', ended_at = now()
-	where id = any(array(select r.id from receipt r where r.state = 'FAILED' and r.last_error not in ('BAD_NUMBER', 'NUMBER_TAKEN', 'AMOUNT_MISMATCH')
-		and not exists (select from reconciliation_difference d where d.subject = 'RECEIPT' and d.number = r.request_no)
+	where id = any(array(select r.id from receipt r where r.state = 'FAILED' and not receipt_may_stand(r)
 		and r.next_check_at < now() - interval '90 days' -- within an hour of the last try
 		order by r.next_check_at limit 500 for update skip locked));
 	get diagnostics v_count = row_count;
@@ -18,7 +23,7 @@ begin
 end $$;
 create index reconciliation_difference_receipt on reconciliation_difference (number) where subject = 'RECEIPT';
 create index receipt_failed on receipt (next_check_at) where state = 'FAILED';
-revoke execute on function receipts_give_up from public;
+revoke execute on function receipts_give_up, receipt_may_stand from public;
 grant execute on function receipts_give_up to yg_donations;
 
 -- Nor is it closed by a refund.
@@ -34,7 +39,7 @@ begin
 	if r.state = 'ISSUED' and r.amount_fen <> g.amount_fen - g.refunded_fen then
 		insert into receipt_reversal (receipt_id, id, request_no, reason) values (r.id, v_new, replace(v_new::text, '-', ''), '退款冲红')
 		on conflict (receipt_id) do nothing;
-	elsif r.state = 'FAILED' and r.last_error not in ('BAD_NUMBER', 'NUMBER_TAKEN', 'AMOUNT_MISMATCH') and r.amount_fen <> g.amount_fen - g.refunded_fen then
+	elsif r.state = 'FAILED' and not receipt_may_stand(r) and r.amount_fen <> g.amount_fen - g.refunded_fen then
 		update receipt set state = 'CLOSED', ended_at = now() where id = r.id;
 		perform receipt_replace(r.id);
 	end if;
