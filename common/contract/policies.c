@@ -1,9 +1,6 @@
 /* proto/policies.yaml: read strictly, every fault told with its line, and tied to the operations. What the numbers do is the gateway's. */
 #include "common/contract/policies.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "common/contract/yaml.h"
 #include "common/core/config.h"
 #include "common/core/id.h"
@@ -14,9 +11,7 @@ static const int64_t NS_PER_S = 1000000000;
 
 struct reader {
 	struct arena *boot;
-	struct buf *report;
-	const char *file;
-	unsigned faults;
+	struct yaml_faults faults;
 	struct rate_policies *out;
 	struct rate_policy *policies;
 };
@@ -26,19 +21,6 @@ struct str rate_class_name(enum rate_class c)
 	static const struct str names[RATE_CLASS_COUNT] = { STR("anonymous"), STR("citizen"), STR("staff"),
 		STR("partner") };
 	return names[c];
-}
-
-PRINTF_LIKE(3, 4) static void fault(struct reader *r, const struct json *at, const char *fmt, ...);
-
-static void fault(struct reader *r, const struct json *at, const char *fmt, ...)
-{
-	char text[300];
-	va_list args;
-	va_start(args, fmt);
-	vsnprintf(text, sizeof text, fmt, args);
-	va_end(args);
-	r->faults++;
-	buf_printf(r->report, "%s:%u: %s\n", r->file, at && json_line(at) ? json_line(at) : 1, text);
 }
 
 static bool is_name(struct str s)
@@ -56,18 +38,18 @@ static int64_t need_number(struct reader *r, const struct json *object, const ch
 	const struct json *v = json_get(object, str_of(key));
 	int64_t n;
 	if (v && json_int64(v, &n) && n >= 1 && n <= most) return n;
-	fault(r, object, "%s must be a whole number from 1 to %lld", key, (long long)most);
+	yaml_fault(&r->faults, object, "%s must be a whole number from 1 to %lld", key, (long long)most);
 	return 1;
 }
 
 static void read_window(struct reader *r, const struct json *node, struct str policy, struct rate_limit *limit)
 {
 	if (limit->window_count == RATE_WINDOWS_MAX) {
-		fault(r, node, "more than %d windows", RATE_WINDOWS_MAX);
+		yaml_fault(&r->faults, node, "more than %d windows", RATE_WINDOWS_MAX);
 		return;
 	}
 	if (!is_name(json_key(node)) || json_type(node) != JSON_OBJECT || json_count(node) != 2) {
-		fault(r, node, "a window is name: {quota: n, window_s: n}");
+		yaml_fault(&r->faults, node, "a window is name: {quota: n, window_s: n}");
 		return;
 	}
 	struct rate_window *w = &limit->windows[limit->window_count++];
@@ -85,7 +67,7 @@ static void read_limit(struct reader *r, const struct json *node, struct str pol
 {
 	if (str_eq(json_string(node), STR("unlimited"))) return;
 	if (json_type(node) != JSON_OBJECT || json_count(node) == 0) {
-		fault(r, node, "give windows, or unlimited");
+		yaml_fault(&r->faults, node, "give windows, or unlimited");
 		return;
 	}
 	limit->field = STR("");
@@ -97,20 +79,21 @@ static void read_policy(struct reader *r, const struct json *node)
 {
 	struct str name = json_key(node);
 	if (r->out->count == RATE_POLICIES_MAX || !is_name(name) || json_type(node) != JSON_OBJECT) {
-		fault(r, node, "a policy is name: {class: …}, at most %d of them", RATE_POLICIES_MAX);
+		yaml_fault(&r->faults, node, "a policy is name: {class: …}, at most %d of them", RATE_POLICIES_MAX);
 		return;
 	}
 	struct rate_policy *p = &r->policies[r->out->count++];
 	p->name = name;
 	if (json_count(node) != RATE_CLASS_COUNT)
-		fault(r, node, "policy %.*s must name each class once", STR_FMT(name));
+		yaml_fault(&r->faults, node, "policy %.*s must name each class once", STR_FMT(name));
 	for (enum rate_class c = RATE_ANONYMOUS; c < RATE_CLASS_COUNT; c++) {
 		const struct json *limit = json_get(node, rate_class_name(c));
 		p->classes[c].id = arena_printf(r->boot, "%.*s.%.*s", STR_FMT(name), STR_FMT(rate_class_name(c)));
 		if (limit)
 			read_limit(r, limit, name, &p->classes[c]);
 		else
-			fault(r, node, "policy %.*s says nothing of %.*s", STR_FMT(name), STR_FMT(rate_class_name(c)));
+			yaml_fault(&r->faults, node, "policy %.*s says nothing of %.*s", STR_FMT(name),
+			    STR_FMT(rate_class_name(c)));
 	}
 }
 
@@ -126,8 +109,9 @@ static void check_defaults(struct reader *r, const struct json *defaults)
 	static const struct str methods = STR("GET POST PUT PATCH DELETE");
 	for (const struct json *m = json_first(defaults); m; m = json_next(m))
 		if (!str_list_has(methods, ' ', json_key(m)) || !find(r, json_string(m)))
-			fault(r, m, "a default is METHOD: the name of a policy");
-	if (json_count(defaults) != 5) fault(r, defaults, "give a default for each of %.*s", STR_FMT(methods));
+			yaml_fault(&r->faults, m, "a default is METHOD: the name of a policy");
+	if (json_count(defaults) != 5)
+		yaml_fault(&r->faults, defaults, "give a default for each of %.*s", STR_FMT(methods));
 }
 
 static void tie_operations(struct reader *r, const struct contract *c, const struct json *defaults)
@@ -139,8 +123,8 @@ static void tie_operations(struct reader *r, const struct contract *c, const str
 		struct str name = op->rate_policy.p ? op->rate_policy : json_string(json_get(defaults, op->method));
 		table[op->index] = find(r, name);
 		if (!table[op->index])
-			fault(r, NULL, "operation %.*s has an unknown x-rate-policy %.*s", STR_FMT(op->id),
-			    STR_FMT(name));
+			yaml_fault(&r->faults, NULL, "operation %.*s has an unknown x-rate-policy %.*s",
+			    STR_FMT(op->id), STR_FMT(name));
 	}
 	r->out->by_operation = table;
 }
@@ -151,20 +135,20 @@ static void read_root(struct reader *r, const struct json *root, const struct co
 			  *address = json_get(root, STR("address"));
 	if (!defaults || !policies || !address || json_count(root) != 3 || json_type(defaults) != JSON_OBJECT ||
 	    json_type(policies) != JSON_OBJECT) {
-		fault(r, root, "the file has defaults, address and policies, nothing else");
+		yaml_fault(&r->faults, root, "the file has defaults, address and policies, nothing else");
 		return;
 	}
 	r->out->address.id = STR("address");
 	read_limit(r, address, STR("address"), &r->out->address);
 	for (const struct json *m = json_first(policies); m; m = json_next(m)) read_policy(r, m);
 	check_defaults(r, defaults);
-	if (!r->faults) tie_operations(r, c, defaults);
+	if (!r->faults.count) tie_operations(r, c, defaults);
 }
 
 enum err policies_read(struct arena *boot, struct str text, const char *name, const struct contract *c,
     const struct rate_policies **out, struct buf *report)
 {
-	struct reader r = { .boot = boot, .report = report, .file = name };
+	struct reader r = { .boot = boot, .faults = { name, report, 0 } };
 	const struct json *root;
 	*out = NULL;
 	r.out = ARENA_NEW(boot, struct rate_policies);
@@ -173,11 +157,11 @@ enum err policies_read(struct arena *boot, struct str text, const char *name, co
 	r.out->items = r.policies;
 	TRY(yaml_read(boot, text, name, &root, report));
 	if (json_type(root) != JSON_OBJECT)
-		fault(&r, root, "the file must be an object");
+		yaml_fault(&r.faults, root, "the file must be an object");
 	else
 		read_root(&r, root, c);
 	if (boot->overflow) return ERR_MEMORY;
-	if (r.faults) return ERR_CONFIG;
+	if (r.faults.count) return ERR_CONFIG;
 	*out = r.out;
 	return ERR_NONE;
 }

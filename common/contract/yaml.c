@@ -236,3 +236,14 @@ enum err yaml_read_apart(struct arena *nodes, struct arena *boot, struct str tex
 	yaml_parser_delete(&r.parser);
 	return *out ? ERR_NONE : ERR_CONFIG;
 }
+
+void yaml_fault(struct yaml_faults *f, const struct json *at, const char *fmt, ...)
+{
+	char text[300];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	f->count++;
+	buf_printf(f->report, "%s:%u: %s\n", f->file, at && json_line(at) ? json_line(at) : 1, text);
+}

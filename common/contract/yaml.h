@@ -15,4 +15,14 @@ MUST_USE enum err yaml_read(
 MUST_USE enum err yaml_read_apart(struct arena *nodes, struct arena *boot, struct str text, const char *name,
     const struct json **out, struct buf *report);
 
+/** What is wrong with a file of settings that was read: all of it is told at once. */
+struct yaml_faults {
+	const char *file;
+	struct buf *report;
+	unsigned count;
+};
+
+/** Adds "file:line: text" to the report; `at`: the value that is meant, NULL for the whole file. */
+PRINTF_LIKE(3, 4) void yaml_fault(struct yaml_faults *f, const struct json *at, const char *fmt, ...);
+
 #endif

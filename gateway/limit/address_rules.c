@@ -1,8 +1,6 @@
 /* The file of address rules. All faults are told at once, with their lines, as those of contracts are. */
 #include "gateway/limit/address_rules.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/contract/yaml.h"
@@ -13,33 +11,21 @@ enum { FILE_BYTES_MAX = 4 * 1024 * 1024, RULES_BYTES_MAX = 64 * 1024 * 1024, REP
 
 struct reader {
 	struct arena *arena;
-	const char *file;
-	struct buf *report;
-	unsigned faults;
+	struct yaml_faults faults;
 	struct address_names names;
 };
-
-PRINTF_LIKE(3, 4) static void fault(struct reader *r, const struct json *at, const char *fmt, ...)
-{
-	char text[256];
-	va_list args;
-	va_start(args, fmt);
-	vsnprintf(text, sizeof text, fmt, args);
-	va_end(args);
-	buf_printf(r->report, "%s:%u: %s\n", r->file, at ? json_line(at) : 1, text);
-	r->faults++;
-}
 
 static void read_networks(struct reader *r, const struct json *list, struct networks *out)
 {
 	if (json_type(list) != JSON_ARRAY || json_count(list) > ADDRESS_NETWORKS_MAX) {
-		fault(r, list, "give a list of at most %d networks", ADDRESS_NETWORKS_MAX);
+		yaml_fault(&r->faults, list, "give a list of at most %d networks", ADDRESS_NETWORKS_MAX);
 		return;
 	}
 	if (!networks_open(out, r->arena, (unsigned)json_count(list))) return;
 	for (const struct json *v = json_first(list); v; v = json_next(v))
 		if (!networks_add(out, json_string(v)))
-			fault(r, v, "a network is 10.0.0.0/8, 2001:db8::/32, an address, unix or unknown");
+			yaml_fault(
+			    &r->faults, v, "a network is 10.0.0.0/8, 2001:db8::/32, an address, unix or unknown");
 	networks_close(out);
 }
 
@@ -47,7 +33,7 @@ static void read_places(struct reader *r, const struct json *only, struct addres
 {
 	unsigned count = json_type(only) == JSON_OBJECT ? (unsigned)json_count(only) : 0;
 	if (!count || count > ADDRESS_PLACES_MAX) {
-		fault(r, only, "only is name: [network, …], 1 to %d of them", ADDRESS_PLACES_MAX);
+		yaml_fault(&r->faults, only, "only is name: [network, …], 1 to %d of them", ADDRESS_PLACES_MAX);
 		return;
 	}
 	out->places = arena_array(r->arena, count, sizeof *out->places);
@@ -55,7 +41,8 @@ static void read_places(struct reader *r, const struct json *only, struct addres
 		struct address_place *place = &out->places[out->place_count++];
 		*place = (struct address_place){ .name = arena_str(r->arena, json_key(m)) };
 		if (!r->names.has(r->names.arg, json_key(m)))
-			fault(r, m, "%.*s is no operation and no plain proxy route", STR_FMT(json_key(m)));
+			yaml_fault(
+			    &r->faults, m, "%.*s is no operation and no plain proxy route", STR_FMT(json_key(m)));
 		read_networks(r, m, &place->only);
 	}
 }
@@ -63,7 +50,7 @@ static void read_places(struct reader *r, const struct json *only, struct addres
 static void read_root(struct reader *r, const struct json *root, struct address_rules *out)
 {
 	if (json_type(root) != JSON_OBJECT) {
-		fault(r, root, "give deny, only, or both");
+		yaml_fault(&r->faults, root, "give deny, only, or both");
 		return;
 	}
 	for (const struct json *m = json_first(root); m; m = json_next(m)) {
@@ -72,19 +59,19 @@ static void read_root(struct reader *r, const struct json *root, struct address_
 		else if (str_eq(json_key(m), STR("only")))
 			read_places(r, m, out);
 		else
-			fault(r, m, "key %.*s is not known", STR_FMT(json_key(m)));
+			yaml_fault(&r->faults, m, "key %.*s is not known", STR_FMT(json_key(m)));
 	}
 }
 
 enum err address_rules_read(struct arena *a, struct str text, const char *name, struct address_names names,
     struct address_rules *out, struct buf *report)
 {
-	struct reader r = { .arena = a, .file = name, .report = report, .names = names };
+	struct reader r = { .arena = a, .faults = { name, report, 0 }, .names = names };
 	const struct json *root;
 	TRY(yaml_read(a, text, name, &root, report));
 	read_root(&r, root, out);
 	if (a->overflow) return ERR_MEMORY;
-	return r.faults ? ERR_CONFIG : ERR_NONE;
+	return r.faults.count ? ERR_CONFIG : ERR_NONE;
 }
 
 enum err address_rules_load(const char *path, struct address_names names, struct address_rules **out)

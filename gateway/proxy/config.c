@@ -1,9 +1,6 @@
 /* The file of plain proxy routes. All faults are told at once, with their lines, as those of contracts are. */
 #include "gateway/proxy/config.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "common/contract/yaml.h"
 #include "common/core/config.h"
 #include "common/core/log.h"
@@ -16,31 +13,18 @@ enum {
 
 struct config_reader {
 	struct arena *arena;
-	const char *name;
-	struct buf *report;
-	unsigned faults;
+	struct yaml_faults faults;
 };
-
-PRINTF_LIKE(3, 4) static void fault(struct config_reader *c, const struct json *at, const char *fmt, ...)
-{
-	char text[256];
-	va_list args;
-	va_start(args, fmt);
-	vsnprintf(text, sizeof text, fmt, args);
-	va_end(args);
-	buf_printf(c->report, "%s:%u: %s\n", c->name, at ? json_line(at) : 0, text);
-	c->faults++;
-}
 
 static void check_keys(struct config_reader *c, const struct json *object, const char *what, const char *allowed)
 {
 	if (json_type(object) != JSON_OBJECT) {
-		fault(c, object, "%s must be an object", what);
+		yaml_fault(&c->faults, object, "%s must be an object", what);
 		return;
 	}
 	for (const struct json *m = json_first(object); m; m = json_next(m))
 		if (!str_list_has(str_of(allowed), ' ', json_key(m)))
-			fault(c, m, "%s: key %.*s is not known", what, STR_FMT(json_key(m)));
+			yaml_fault(&c->faults, m, "%s: key %.*s is not known", what, STR_FMT(json_key(m)));
 }
 
 static struct str read_text(struct config_reader *c, const struct json *object, const char *key, const char *fallback)
@@ -48,7 +32,7 @@ static struct str read_text(struct config_reader *c, const struct json *object, 
 	const struct json *v = json_get(object, str_of(key));
 	if (!v) return str_of(fallback);
 	struct str s = json_string(v);
-	if (!s.n) fault(c, v, "%s must be a text", key);
+	if (!s.n) yaml_fault(&c->faults, v, "%s must be a text", key);
 	return arena_str(c->arena, s);
 }
 
@@ -58,7 +42,7 @@ static int64_t read_number(
 	const struct json *v = json_get(object, str_of(key));
 	int64_t n = fallback;
 	if (!v || (json_int64(v, &n) && n >= least && n <= most)) return n;
-	fault(c, object, "%s must be a number from %lld to %lld", key, (long long)least, (long long)most);
+	yaml_fault(&c->faults, object, "%s must be a number from %lld to %lld", key, (long long)least, (long long)most);
 	return fallback; /* what is out of range is not calculated with */
 }
 
@@ -66,7 +50,7 @@ static bool read_flag(struct config_reader *c, const struct json *object, const 
 {
 	const struct json *v = json_get(object, str_of(key));
 	if (!v) return fallback;
-	if (json_type(v) != JSON_BOOL) fault(c, v, "%s must be true or false", key);
+	if (json_type(v) != JSON_BOOL) yaml_fault(&c->faults, v, "%s must be true or false", key);
 	return json_type(v) == JSON_BOOL && json_bool(v);
 }
 
@@ -77,11 +61,11 @@ static unsigned read_list(
 	const struct json *list = json_get(object, str_of(key));
 	unsigned count = 0;
 	if (!list || json_type(list) != JSON_ARRAY || !json_count(list) || json_count(list) > most) {
-		fault(c, list ? list : object, "%s must be a list of 1 to %u texts", key, most);
+		yaml_fault(&c->faults, list ? list : object, "%s must be a list of 1 to %u texts", key, most);
 		return 0;
 	}
 	for (const struct json *v = json_first(list); v; v = json_next(v)) {
-		if (!json_string(v).n) fault(c, v, "%s must hold texts", key);
+		if (!json_string(v).n) yaml_fault(&c->faults, v, "%s must hold texts", key);
 		out[count++] = arena_str(c->arena, json_string(v));
 	}
 	return count;
@@ -91,7 +75,8 @@ static void read_cache_mode(struct config_reader *c, const struct json *object, 
 {
 	struct str mode = read_text(c, object, "cache", "honour-origin");
 	r->cache = str_eq(mode, STR("honour-origin"));
-	if (!r->cache && !str_eq(mode, STR("off"))) fault(c, object, "cache must be honour-origin or 'off'");
+	if (!r->cache && !str_eq(mode, STR("off")))
+		yaml_fault(&c->faults, object, "cache must be honour-origin or 'off'");
 }
 
 static bool is_prefix(struct str s)
@@ -123,12 +108,12 @@ static void read_route(struct config_reader *c, const struct json *object, struc
 		.connections_max = (unsigned)read_number(c, object, "connections_max", 256, 1, 10000) };
 	r->origin_count = read_list(c, object, "origins", r->origins, PROXY_ADDRESSES_MAX);
 	read_cache_mode(c, object, r);
-	if (!r->name.n) fault(c, object, "a route needs a name");
-	if (str_index(r->name, '|') >= 0) fault(c, object, "a name has no '|'");
-	if (!is_prefix(r->prefix)) fault(c, object, "prefix must be a path without '/' at its end");
+	if (!r->name.n) yaml_fault(&c->faults, object, "a route needs a name");
+	if (str_index(r->name, '|') >= 0) yaml_fault(&c->faults, object, "a name has no '|'");
+	if (!is_prefix(r->prefix)) yaml_fault(&c->faults, object, "prefix must be a path without '/' at its end");
 	for (unsigned i = 0; i < config->route_count; i++)
 		if (str_eq(config->routes[i].name, r->name) || str_eq(config->routes[i].prefix, r->prefix))
-			fault(c, object, "two routes have this name or prefix");
+			yaml_fault(&c->faults, object, "two routes have this name or prefix");
 	config->route_count++;
 }
 
@@ -143,7 +128,7 @@ static void read_config(struct config_reader *c, const struct json *root, struct
 	const struct json *routes = json_get(root, STR("routes"));
 	if (!routes || json_type(routes) != JSON_ARRAY || !json_count(routes) ||
 	    json_count(routes) > PROXY_ROUTES_MAX) {
-		fault(c, root, "routes must be a list of 1 to %d routes", PROXY_ROUTES_MAX);
+		yaml_fault(&c->faults, root, "routes must be a list of 1 to %d routes", PROXY_ROUTES_MAX);
 		return;
 	}
 	for (const struct json *r = json_first(routes); r; r = json_next(r)) read_route(c, r, out);
@@ -152,11 +137,11 @@ static void read_config(struct config_reader *c, const struct json *root, struct
 enum err proxy_config_read(
     struct arena *a, struct str text, const char *name, struct proxy_config *out, struct buf *report)
 {
-	struct config_reader c = { .arena = a, .name = name, .report = report };
+	struct config_reader c = { .arena = a, .faults = { name, report, 0 } };
 	const struct json *root;
 	TRY(yaml_read(a, text, name, &root, report));
 	read_config(&c, root, out);
-	return c.faults || a->overflow ? ERR_CONFIG : ERR_NONE;
+	return c.faults.count || a->overflow ? ERR_CONFIG : ERR_NONE;
 }
 
 enum err proxy_config_load(struct arena *a, const char *path, struct proxy_config *out)
