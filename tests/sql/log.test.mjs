@@ -200,8 +200,24 @@ test('the relay’s role claims nothing that cannot be, and deletes nothing youn
 	const before = 'previous = (select position from relay_state)';
 	await lie(`begin; select position from relay_state for update; ${unsent} update outbox set position = 0 ${nth(1)}; commit`, /not the last before it/);
 	await lie(`begin; select position from relay_state for update; ${unsent} update outbox set ${behind(1)} ${nth(1)}; commit`, /not the last before it/);
-	await lie(`begin; select position from relay_state for update; ${unsent} update outbox set ${behind(2)}, ${before} ${nth(2)}; update outbox set ${behind(1)}, ${before} ${nth(1)}; commit`, /not the last before it/);
+	await lie(`begin; select position from relay_state for update; ${unsent} update outbox set ${behind(2)}, ${before} ${nth(2)}; update outbox set ${behind(-1)}, ${before} - 2 ${nth(1)}; commit`, /not the last before it/);
 	await lie('update relay_state set published = position, confirmed = position; delete from outbox where seq = (select min(seq) from outbox where position is not null)', /not gone out, or not long ago/);
+});
+
+test('two that give positions at a time leave no event out, and one who does it behind the relay does not stop it', async () => {
+	const mine = (n, wait = '') => `begin isolation level ${n === 3 ? 'repeatable read' : 'read committed'}; insert into outbox (type, subject, payload) values ('y', '${n}', '{}');
+		update outbox set position = (select position from relay_state) + ${n === 1 ? 1 : 2}, previous = (select position from relay_state) where type = 'y' and subject = '${n}'; ${wait} commit`;
+	const first = platform.session('yg_donations', mine(1, 'select pg_sleep(2);'));
+	const inTime = async () => (await platform.sql("select count(*) from pg_stat_activity where query like '%pg_sleep(2)%' and state = 'active' and pid <> pg_backend_pid()"))[0][0] === '1';
+	await eventually(inTime, 5000);
+	const refused = (n, why) => assert.rejects(platform.session('yg_donations', mine(n)), (error) => why.test(error.stderr) || assert.fail(error.stderr));
+	await Promise.all([refused(2, /not the last before it/), refused(3, /could not serialize/)]);
+	await first;
+	const n = await size();
+	await write(1);
+	await eventually(async () => await size() === n + 1, 20000);
+	assert.equal((await platform.sql("select count(*) from donations.outbox o, donations.relay_state where type = 'y' and o.position <= published"))[0][0], '1');
+	assert.deepEqual(await platform.sql(`select o.position from donations.outbox o where o.previous <> (select max(position) from donations.outbox b where b.position < o.position)`), [], 'the chain is whole');
 });
 
 test('every public total says which log it stands beside', async () => {

@@ -2,13 +2,14 @@
 -- posting could be dated into any year. So an account has a first day. It is January 1 of the year in which it was made, since the accounting
 -- year is the calendar year (会计法 art. 11) and a bank account is often entered after its first movements of the year; one that is made
 -- before the end of March still takes the year before, whose accounts are being made then. Accounts that were there before this rule begin
--- with their first entry, if that is earlier.
+-- by the same rule, or with their first entry, if that is earlier.
 create function books_first_day() returns date
 language sql stable security definer set search_path from current as $$
 	select date_trunc('year', business_day() - interval '3 months')::date
 $$;
 alter table account add column opened_on date not null default books_first_day();
 alter table account disable trigger account_kept;
+update account set opened_on = least(opened_on, date_trunc('year', (created_at at time zone 'Asia/Shanghai') - interval '3 months')::date);
 update account a set opened_on = f.day from (select p.account, min(e.occurred_at at time zone 'Asia/Shanghai')::date as day from posting p join entry e on e.id = p.entry_id
 	group by p.account) f where f.account = a.name and f.day < a.opened_on;
 alter table account enable trigger account_kept;
