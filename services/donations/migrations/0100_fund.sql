@@ -66,8 +66,7 @@ begin
 	if tg_op = 'INSERT' then
 		insert into account (name, kind, side) values ('fund:' || new.code, 'fund', -1);
 	elsif to_jsonb(new) - v_changes <> to_jsonb(old) - v_changes
-		or ((new.founder, new.founder_party) is distinct from (old.founder, old.founder_party) and ((new.founder, new.founder_party) is distinct from ('匿名', null::uuid)
-			or not exists (select from party where id = old.founder_party and erased_at is not null))) then
+		or ((new.founder, new.founder_party) is distinct from (old.founder, old.founder_party) and (new.founder, new.founder_party) is distinct from ('匿名', null::uuid)) then
 		perform refuse('fund_fixed', 'the terms of a fund do not change');
 	elsif new.state <> old.state and (old.state, new.state) not in (('PROPOSED', 'OPEN'), ('PROPOSED', 'REFUSED'), ('OPEN', 'ENDED')) then
 		perform refuse('fund_transition', format('%s to %s', old.state, new.state));
@@ -146,7 +145,6 @@ language plpgsql security definer set search_path = donations, pg_temp as $$
 declare
 	f fund;
 begin
-	perform from party where id = p_founder_party for share; -- an erasure at the same moment comes before or after, not between
 	if not in_my_organization(p_organization) then
 		perform refuse('fund_organization', 'not a unit of the caller');
 	elsif p_kind = 'APPEAL' then

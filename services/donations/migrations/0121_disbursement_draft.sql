@@ -242,6 +242,5 @@ create policy decision_vote_staff on decision_vote for select using (current_kin
 grant select on disbursement_approval_void, decision_rule, decision, decision_vote to yg_donations;
 revoke execute on function disbursement_fixed, disbursement_approval_kept, disbursement_update, disbursement_approve_read, decision_rule_for, decision_counted, disbursement_decided,
 	disbursement_carried, disbursement_approval_decided, disbursement_decided_told, decision_record, disbursement_decision, disbursement_unpayable, disbursements_unpayable from public;
-revoke execute on function disbursement_approve from yg_donations; -- by disbursement_approve_read only
 grant execute on function disbursement_update, disbursement_approve_read, disbursement_decided, decision_record, disbursement_decision, disbursement_unpayable,
 	disbursements_unpayable to yg_donations;

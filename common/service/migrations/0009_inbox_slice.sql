@@ -1,0 +1,34 @@
+-- An event that stands twice in a slice is one, and a stream that went back says after which event it goes on. Who adds a trigger on `inbox` for
+-- something new says it in inbox_wants (0008) too: what was passed over is not taken again.
+create or replace function inbox_take(p_stream text, p_entries json) returns table (reached bigint, gap boolean, taken bigint)
+language plpgsql security definer set search_path from current as $$
+declare
+    v_reached bigint;
+    v_beginning boolean;
+    v_last bigint;
+    v_odd text;
+begin
+    insert into consumer_state (stream) values (p_stream) on conflict do nothing;
+    select position, anywhere and position = 0 into v_reached, v_beginning from consumer_state where stream = p_stream for update;
+    with e as materialized (
+        select distinct on (position) * from json_to_recordset(p_entries) as e (position bigint, previous bigint, id uuid, type text, subject text, payload text, leaf text, occurred_at timestamptz)
+        where position > v_reached order by position
+    ), chained as (
+        select e.*, coalesce(lag(position) over (order by position), case when v_beginning then previous else v_reached end) as prior from e
+    ), broken as (
+        select min(position) as at from chained where previous > prior
+    ), good as materialized (
+        select c.* from chained c, broken b where b.at is null or c.position < b.at
+    ), kept as (
+        insert into inbox (stream, position, id, type, subject, payload, leaf, occurred_at)
+        select p_stream, position, id, type, subject, payload::json, decode(leaf, 'hex'), occurred_at
+        from good where inbox_wants(p_stream, type, leaf is not null) order by position
+    )
+    select max(g.position), count(*), (select at is not null from broken), min(format('%s, and we stand at %s', g.previous, g.prior)) filter (where g.previous < g.prior) into v_last, taken, gap, v_odd from good g;
+    if v_odd is not null then
+        raise warning 'stream % goes on after %: its database was restored', p_stream, v_odd;
+    end if;
+    reached := coalesce(v_last, v_reached);
+    update consumer_state set position = reached, gap_since = case when gap then coalesce(gap_since, now()) end where stream = p_stream;
+    return next;
+end $$;
