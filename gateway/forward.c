@@ -184,5 +184,6 @@ enum next forward_send(struct request *r)
 	if (e == ERR_NONE) return NEXT_WAIT;
 	if (r->cache.policy) cached_answered(r, e, NULL);
 	if (r->cache.entry) return NEXT_DONE;
-	return e == ERR_HEADERS_TOO_LARGE ? request_fail(r, e) : fail_upstream(r, e);
+	/* Who was not asked did not fail. */
+	return e == ERR_HEADERS_TOO_LARGE || left_ms <= 0 ? request_fail(r, e) : fail_upstream(r, e);
 }

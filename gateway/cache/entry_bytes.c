@@ -32,7 +32,8 @@ static unsigned flags_of(const struct policy *p)
 	       (p->no_cache ? FLAG_NO_CACHE : 0u) | (p->strict ? FLAG_STRICT : 0u);
 }
 
-/* Without the fields that nobody may be shown: a copy from the second level is validated as a whole. */
+/* Without the fields that nobody may be shown (no-cache="…" of an origin; what our contracts keep has none): a copy from the second level
+ * is validated as a whole. */
 static void put_fields(struct buf *out, const struct entry *e)
 {
 	unsigned count = 0;

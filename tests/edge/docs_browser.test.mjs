@@ -54,8 +54,9 @@ async function openTab(program) {
 }
 
 test('the documentation shows operations, tries one, and asks no other origin', async () => {
+	const program = chromium();
 	const edge = await startEdge({ YG_DOCS_DIR: DOCS });
-	const tab = await openTab(chromium());
+	const tab = await openTab(program);
 	const origin = `http://127.0.0.1:${edge.port}`;
 	try {
 		await tab.go(`${origin}/docs#/default/echo_get`);

@@ -22,14 +22,14 @@ const listens = (port) => new Promise((done) => {
 });
 
 const SLOTS = 4, BLOCKS = 248; /* of 20 ports, for each slot */
-/* Blocks given out by this process: who asks twice before it listens must not get the same one twice. */
+/* Blocks given out by this process, the last hundred and more: who asks twice before it listens must not get the same one twice. */
 const given = new Set();
 
 /** The first of `count` ports that nobody listens on, below those that the kernel gives to outgoing connections. Files that run side by
  *  side (YG_TEST_SLOT) choose from ranges of their own. */
 export async function freePort(count = 20) {
 	const slot = Number(process.env.YG_TEST_SLOT ?? randomInt(SLOTS)) % SLOTS;
-	if (given.size > BLOCKS / 2) given.clear();
+	for (const old of given) if (given.size > BLOCKS / 2) given.delete(old);
 	for (;;) {
 		const block = BLOCKS * slot + randomInt(BLOCKS - 2);
 		const blocks = Array.from({ length: Math.ceil(count / 20) }, (_, i) => block + i);
