@@ -5,6 +5,7 @@
 #include "common/contract/contract.h"
 #include "common/core/map.h"
 #include "common/core/utf8.h"
+#include "common/core/word.h"
 
 static inline int hex_value(char c)
 {
@@ -79,7 +80,7 @@ static bool is_normal(struct str s, bool *bad)
 {
 	bool normal = true;
 	*bad = s.n == 0 || s.p[0] != '/';
-	for (size_t i = 0; i < s.n && !*bad; i++) {
+	for (size_t i = word_name_run(s.p, s.n, false); i < s.n && !*bad; i++) {
 		unsigned kind = path_bytes[(unsigned char)s.p[i]];
 		if (kind == PLAIN) continue;
 		if (kind == BAD) *bad = true;
@@ -87,7 +88,9 @@ static bool is_normal(struct str s, bool *bad)
 			normal = false;
 			if (escaped_byte(s, i) <= 0) *bad = true;
 		}
-		if (kind == DOT && s.p[i - 1] == '/' && is_dot_segment(s, i)) normal = false; /* i > 0 here */
+		if (kind != DOT) continue;
+		if (s.p[i - 1] == '/' && is_dot_segment(s, i)) normal = false; /* i > 0 here */
+		i += word_name_run(s.p + i + 1, s.n - i - 1, false);
 	}
 	return normal;
 }

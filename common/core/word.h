@@ -97,7 +97,45 @@ static inline bool word_ends_same_ci(const char *a, const char *b, size_t n)
 	return _mm_movemask_epi8(same) == 0xffff;
 }
 
+static inline __m128i word_between(__m128i v, char first, char last)
+{
+	__m128i from_first = _mm_sub_epi8(v, _mm_set1_epi8(first));
+	return _mm_cmpeq_epi8(_mm_min_epu8(from_first, _mm_set1_epi8((char)(last - first))), from_first);
+}
+
+/* A bit for each of the sixteen bytes that is no ASCII letter, digit, '-', '_', '/' and, without `dots`, for each '.'. */
+static inline unsigned word_not_of_names(const char *p, bool dots)
+{
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	__m128i letter = word_between(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 'z');
+	__m128i digit = word_between(v, '-', '9');
+	if (!dots) digit = _mm_andnot_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('.')), digit);
+	__m128i good = _mm_or_si128(_mm_or_si128(letter, digit), _mm_cmpeq_epi8(v, _mm_set1_epi8('_')));
+	return (unsigned)_mm_movemask_epi8(good) ^ 0xffff;
+}
+
+/**
+ * How many bytes at the front are certainly ASCII letters, digits, '-', '_', '/' or, with `dots`, '.': what paths mostly consist of. There
+ * may be up to fifteen more.
+ */
+static inline size_t word_name_run(const char *p, size_t n, bool dots)
+{
+	size_t at = 0;
+	for (unsigned others; n - at >= 16; at += 16)
+		if ((others = word_not_of_names(p + at, dots))) return at + (size_t)__builtin_ctz(others);
+	if (n < 16 || at == n) return at;
+	return word_not_of_names(p + n - 16, dots) ? at : n; /* the last sixteen, some of them again */
+}
+
 #else
+
+static inline size_t word_name_run(const char *p, size_t n, bool dots)
+{
+	(void)p;
+	(void)n;
+	(void)dots;
+	return 0;
+}
 
 static inline size_t word_run(const char *p, size_t n, char last, char other)
 {

@@ -177,10 +177,10 @@ int wire_hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Bytes of the class or percent-encoded; an encoded NUL has no honest use. */
+/* Bytes of the class, one of those that hold letters, or percent-encoded; an encoded NUL has no honest use. */
 static bool is_encoded(struct str s, unsigned class)
 {
-	for (size_t i = 0; i < s.n; i++) {
+	for (size_t i = word_name_run(s.p, s.n, true); i < s.n; i++) {
 		if (is_in(s.p[i], class)) continue;
 		if (s.p[i] != '%' || i + 2 >= s.n || wire_hex(s.p[i + 1]) < 0 || wire_hex(s.p[i + 2]) < 0) return false;
 		if (s.p[i + 1] == '0' && s.p[i + 2] == '0') return false;

@@ -216,6 +216,12 @@ static void publish(struct relay *y, const struct pg_result *rows)
 		round_end(y, RELAY_TROUBLE_MS);
 }
 
+static void rest(struct relay *y)
+{
+	if (++y->idle_rounds % ASK_AGAIN_ROUNDS == 0) y->stream_known = false;
+	round_end(y, RELAY_IDLE_MS);
+}
+
 static void pending_read(void *arg, const struct pg_outcome *o)
 {
 	struct relay *y = arg;
@@ -225,8 +231,7 @@ static void pending_read(void *arg, const struct pg_outcome *o)
 		y->idle_rounds = 0;
 		publish(y, o->results[0]);
 	} else {
-		if (++y->idle_rounds % ASK_AGAIN_ROUNDS == 0) y->stream_known = false;
-		round_end(y, RELAY_IDLE_MS);
+		rest(y);
 	}
 }
 
@@ -245,12 +250,34 @@ static void assign(struct relay *y)
 	if (send_statements(y, calls, ARRAY_LEN(calls), assigned) != ERR_NONE) round_end(y, RELAY_TROUBLE_MS);
 }
 
+static void looked(void *arg, const struct pg_outcome *o)
+{
+	struct relay *y = arg;
+	if (o->err != ERR_NONE) {
+		round_end(y, RELAY_TROUBLE_MS);
+	} else if (pg_get_i64(o->results[0], 0, 0, 1)) {
+		assign(y);
+	} else {
+		y->oldest_s = 0;
+		rest(y);
+	}
+}
+
+/* Where nothing happened lately, a glance comes before the five statements of a whole round. */
+static void look(struct relay *y)
+{
+	struct statement_call call = { "relay_due", y->last };
+	if (send_statements(y, &call, 1, looked) != ERR_NONE) round_end(y, RELAY_TROUBLE_MS);
+}
+
 static void round_start(void *arg)
 {
 	struct relay *y = arg;
 	if (!redis_connected(y->redis)) y->stream_known = false; /* it may come back empty */
 	if (!redis_connected(y->redis) || !pg_pool_ready(y->service->pool))
 		round_end(y, RELAY_IDLE_MS);
+	else if (y->stream_known && y->idle_rounds)
+		look(y);
 	else if (y->stream_known)
 		assign(y);
 	else

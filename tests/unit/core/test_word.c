@@ -87,6 +87,29 @@ static void test_runs(void **state)
 	assert_int_equal(word_run(NULL, 0, 0x1f, 0x7f), 0);
 }
 
+static bool is_of_names(int c, bool dots)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_' ||
+	       c == '/' || (dots && c == '.');
+}
+
+static void test_name_runs(void **state)
+{
+	char text[51];
+	(void)state;
+	for (size_t n = 0; n <= 50; n++)
+		for (size_t at = 0; at < n; at++)
+			for (int c = 0; c < 512; c++) {
+				bool dots = c >= 256;
+				memset(text, 'a', sizeof text);
+				text[at] = (char)c;
+				size_t run = word_name_run(text, n, dots), end = is_of_names(c & 255, dots) ? n : at;
+				assert_true(run <= end);
+				assert_true(run + 16 > end);
+			}
+	assert_int_equal(word_name_run(NULL, 0, true), 0);
+}
+
 static void test_ids(void **state)
 {
 	char hex[512], uuid[UUID_TEXT_BYTES], want[3];
@@ -140,6 +163,7 @@ int main(void)
 		cmocka_unit_test(test_equal_without_case),
 		cmocka_unit_test(test_every_pair_without_case),
 		cmocka_unit_test(test_runs),
+		cmocka_unit_test(test_name_runs),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_hash_of_the_end),
 	};
