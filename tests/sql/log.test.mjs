@@ -220,6 +220,17 @@ test('two that give positions at a time leave no event out, and one who does it 
 	assert.deepEqual(await platform.sql(`select o.position from donations.outbox o where o.previous <> (select max(position) from donations.outbox b where b.position < o.position)`), [], 'the chain is whole');
 });
 
+test('a round of the relay costs what is new, however many events stand in the outbox', async () => {
+	await platform.sql("insert into donations.outbox (type, subject, payload) select 'z', i::text, '{}' from generate_series(1, 20000) i");
+	await eventually(async () => (await platform.sql('select not exists (select from donations.outbox where position is null)'))[0][0] === 't', 30000);
+	await platform.sql('analyze donations.outbox');
+	for (const name of ['relay_due', 'relay_assign', 'relay_pending', 'relay_state']) {
+		const text = fs.readFileSync(path.join(ROOT, `common/service/sql/${name}.sql`), 'utf8').replaceAll(/:relay\.after/g, '(select position - 5 from relay_state)');
+		const plan = await platform.session('yg_donations', `set plan_cache_mode = force_custom_plan; explain ${text}`);
+		assert.doesNotMatch(plan, /Seq Scan on outbox/, name);
+	}
+});
+
 test('every public total says which log it stands beside', async () => {
 	await write(3);
 	await eventually(async () => (await platform.client.get('/v1/public/ledger/check', { headers: { 'cache-control': 'no-cache' } })).json.log_size === await size(), 20000);
