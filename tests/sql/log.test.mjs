@@ -228,6 +228,7 @@ test('a round of the relay costs what is new, however many events stand in the o
 		const text = fs.readFileSync(path.join(ROOT, `common/service/sql/${name}.sql`), 'utf8').replaceAll(/:relay\.after/g, '(select position - 5 from relay_state)');
 		const plan = await platform.session('yg_donations', `set plan_cache_mode = force_custom_plan; explain ${text}`);
 		assert.doesNotMatch(plan, /Seq Scan on outbox/, name);
+		if (name === 'relay_assign') assert.match(plan, /Index Scan using outbox_pkey/, 'each new row is found by its key');
 	}
 });
 
