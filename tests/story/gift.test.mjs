@@ -105,6 +105,25 @@ test('a repeated callback counts once', async () => {
 	assert.equal(count, '1');
 });
 
+test('payments that wait for each other share a commit, and one that is wrong costs only itself', async () => {
+	const gifts = await Promise.all(Array.from({ length: 12 }, (_, i) => give(`citizen:flood-${i}`, { amount_fen: 900 + i })));
+	const numbers = gifts.map((gift) => gift.json.out_trade_no);
+	const behave = (mode, out_trade_no) => platform.control('wechat_pay', 'POST', 'behaviour', { mode, out_trade_no, count: 2, times: 1 });
+	await behave('duplicate_callback', numbers[3]);
+	await behave('amount_mismatch', numbers[5]);
+	const held = platform.session('yg_donations_owner', `begin; select from pay_order where out_trade_no = '${numbers[0]}' for update; select pg_sleep(1.5); commit`);
+	await eventually(async () => (await platform.sql("select count(*) from pg_stat_activity where query like '%pg_sleep(1.5)%' and state = 'active' and pid <> pg_backend_pid()"))[0][0] === '1');
+	await Promise.all(numbers.map(pay));
+	await held;
+	await Promise.all(gifts.filter((_, i) => i !== 5).map((gift) => settled(gift.json.public_code)));
+	const ids = gifts.map((gift) => `'${gift.json.id}'`).join(',');
+	const [[rows, different, commits]] = await platform.sql(`select count(*), count(distinct gift_id), count(distinct xmin::text) from donations.money_entry
+		where gift_id in (${ids}) and gift_id <> '${gifts[5].json.id}'`);
+	assert.deepEqual([rows, different], ['11', '11'], 'each once');
+	assert.ok(Number(commits) < 8, `${commits} commits for eleven payments`);
+	assert.deepEqual(await platform.sql(`select kind, amount_fen from donations.payment_exception where out_trade_no = '${numbers[5]}'`), [['AMOUNT_MISMATCH', '906']]);
+});
+
 test('what the mini-program cannot do with PATCH it can with POST', async () => {
 	const headers = await people.headers('staff:campaigns');
 	const managed = await platform.client.get('/v1/managed-campaigns?limit=1', headers);
