@@ -14,16 +14,15 @@
 
 enum { PARTS_BYTES_MAX = 1664, SEALED_BYTES_MAX = 1792, RESEAL_S = 30, TOKEN_END_BYTES = 32 /* of its signature */ };
 
-/* What is remembered of one credential. Strings are offsets into `text`: subject, organization, scopes, session, client, certificates. */
+/* What is remembered of one credential; it stays where it was filled. */
 enum { PART_COUNT = 6 };
 struct memory {
 	bool filled;
 	enum err verdict; /* ERR_NONE, or the refusal remembered */
-	enum principal_kind kind;
-	int64_t expires_s; /* of the credential */
+	struct principal principal; /* its texts are in `text` */
 	int64_t fresh_s; /* API keys: ask again after this */
 	int64_t sealed_until_s;
-	uint16_t part_bytes[PART_COUNT]; /* UINT16_MAX: absent */
+	uint16_t text_bytes;
 	uint16_t sealed_bytes;
 	char text[PARTS_BYTES_MAX];
 	char sealed[SEALED_BYTES_MAX];
@@ -52,45 +51,25 @@ static struct str *parts_of(struct principal *p, unsigned i)
 /* False when it does not fit: then it is not remembered. */
 static bool memory_fill(struct memory *m, const struct principal *from)
 {
-	struct principal p = *from;
 	size_t n = 0;
-	*m = (struct memory){ .kind = p.kind, .expires_s = p.expires_s };
+	*m = (struct memory){ .principal = *from };
 	for (unsigned i = 0; i < PART_COUNT; i++) {
-		struct str part = *parts_of(&p, i);
-		m->part_bytes[i] = part.p ? (uint16_t)part.n : UINT16_MAX;
-		if (part.n > sizeof m->text - n) return false;
-		if (part.n) memcpy(m->text + n, part.p, part.n);
-		n += part.n;
+		struct str *part = parts_of(&m->principal, i);
+		if (part->n > sizeof m->text - n) return false;
+		if (part->n) memcpy(m->text + n, part->p, part->n);
+		if (part->p) part->p = m->text + n;
+		n += part->n;
 	}
+	m->text_bytes = (uint16_t)n;
 	m->filled = true;
 	return true;
-}
-
-static void memory_principal(const struct memory *m, const char *text, struct principal *out)
-{
-	size_t at = 0;
-	*out = (struct principal){ .kind = m->kind, .expires_s = m->expires_s };
-	for (unsigned i = 0; i < PART_COUNT; i++) {
-		if (m->part_bytes[i] == UINT16_MAX) continue;
-		*parts_of(out, i) = str_span(text + at, m->part_bytes[i]);
-		at += m->part_bytes[i];
-	}
-}
-
-static size_t memory_text_bytes(const struct memory *m)
-{
-	size_t n = 0;
-	for (unsigned i = 0; i < PART_COUNT; i++) n += m->part_bytes[i] == UINT16_MAX ? 0 : m->part_bytes[i];
-	return n;
 }
 
 /* Seals anew when the last seal is old; false when it does not fit. */
 static bool memory_seal(struct memory *m, struct str key, struct arena *a, int64_t now_s)
 {
-	struct principal p;
 	if (m->sealed_bytes && now_s <= m->sealed_until_s) return true;
-	memory_principal(m, m->text, &p);
-	struct str sealed = identity_seal(a, key, &p, now_s);
+	struct str sealed = identity_seal(a, key, &m->principal, now_s);
 	if (!sealed.p || sealed.n > sizeof m->sealed) return false;
 	memcpy(m->sealed, sealed.p, sealed.n);
 	m->sealed_bytes = (uint16_t)sealed.n;
@@ -101,13 +80,16 @@ static bool memory_seal(struct memory *m, struct str key, struct arena *a, int64
 /* Copies into the arena, since the entry may be evicted while the request waits. */
 static enum err memory_give(struct memory *m, struct str key, struct arena *a, int64_t now_s, struct caller *out)
 {
-	size_t text_bytes = memory_text_bytes(m);
+	size_t text_bytes = m->text_bytes;
 	if (!memory_seal(m, key, a, now_s)) return ERR_MEMORY;
 	char *copy = arena_alloc(a, text_bytes + m->sealed_bytes + 1);
 	if (!copy) return ERR_MEMORY;
-	memcpy(copy, m->text, text_bytes);
-	memcpy(copy + text_bytes, m->sealed, m->sealed_bytes);
-	memory_principal(m, copy, &out->principal);
+	str_put(str_put(copy, str_span(m->text, text_bytes)), str_span(m->sealed, m->sealed_bytes));
+	out->principal = m->principal;
+	for (unsigned i = 0; i < PART_COUNT; i++) {
+		struct str *part = parts_of(&out->principal, i);
+		if (part->p) part->p = copy + (part->p - m->text);
+	}
 	out->identity = str_span(copy + text_bytes, m->sealed_bytes);
 	return ERR_NONE;
 }
@@ -131,10 +113,8 @@ static enum err check_alive(struct credentials *c, const struct principal *p, in
 
 static enum err use_memory(struct credentials *c, struct memory *m, struct arena *a, int64_t now_s, struct caller *out)
 {
-	struct principal p;
 	if (m->verdict != ERR_NONE) return m->verdict;
-	memory_principal(m, m->text, &p);
-	TRY(check_alive(c, &p, m->fresh_s, now_s));
+	TRY(check_alive(c, &m->principal, m->fresh_s, now_s));
 	return memory_give(m, *c->seal_key, a, now_s, out);
 }
 

@@ -40,7 +40,7 @@ enum next record_write(struct request *r)
 	if (otlp_wants(g->otlp, &r->trace)) export_span(r, duration_ns);
 	if (!log_wants(LOG_INFO)) return NEXT_STEP;
 	log_begin(LOG_INFO, "request");
-	log_str("method", method_name(r));
+	log_word("method", method_name(r));
 	if (r->operation) {
 		log_put_fields(r->plan->operations[r->operation->index].log_fields);
 	} else {
@@ -50,12 +50,12 @@ enum next record_write(struct request *r)
 	log_int("status", r->sent_status);
 	log_int("duration_us", duration_ns / 1000);
 	log_int("bytes", (int64_t)r->sent_bytes);
-	log_str("request_id", str_span(r->id, sizeof r->id));
-	log_str("trace_id", str_span(r->trace.trace_id, sizeof r->trace.trace_id));
-	log_str("kind", r->known ? principal_kind_name(r->caller.principal.kind) : STR("unknown"));
+	log_word("request_id", str_span(r->id, sizeof r->id));
+	log_word("trace_id", str_span(r->trace.trace_id, sizeof r->trace.trace_id));
+	log_word("kind", r->known ? principal_kind_name(r->caller.principal.kind) : STR("unknown"));
 	log_str("address", r->client);
-	if (r->cache.policy) log_str("cache", cache_outcome_name(r->cache.outcome));
-	if (r->problem.err != ERR_NONE) log_str("problem", err_info(r->problem.err)->slug);
+	if (r->cache.policy) log_word("cache", cache_outcome_name(r->cache.outcome));
+	if (r->problem.err != ERR_NONE) log_word("problem", err_info(r->problem.err)->slug);
 	log_end();
 	return NEXT_STEP;
 }

@@ -4,7 +4,7 @@
 #include "common/http/problem.h"
 #include "gateway/fields.h"
 
-enum { OWN_FIELDS_MAX = 14 + LIMIT_FIELDS_MAX };
+enum { OWN_FIELDS_MAX = 12 };
 
 struct answer_fields {
 	struct http_field *items;
@@ -117,13 +117,31 @@ static void add_coding(struct request *r, struct answer_fields *f, struct http_r
 }
 
 /* From the cache: everything that is always the same stands ready in the entry. */
-static void respond_entry(struct request *r, struct serve *s, struct answer_fields *f, struct http_response *out)
+static void respond_entry(struct request *r, struct serve *s, struct http_response *out)
 {
 	struct cache *c = r->gateway->cache;
 	serve_entry(s, r->cache.entry, r->x, loop_now_ms(r->gateway->loop), r->cache.how);
 	*out = s->response;
-	for (unsigned i = 0; i < s->field_count; i++) f->items[f->count++] = s->fields[i];
 	if (r->cache.outcome != CACHE_MISS) *c->hit_bytes += out->body.n;
+}
+
+/* What every answer says, and what the cache says of this one: nothing in it needs to be checked for bytes that break a head. */
+static struct str own_lines(struct request *r, struct str of_cache)
+{
+	static const struct str sniff = STR("\r\nX-Content-Type-Options: nosniff\r\n"),
+				strict = STR("Strict-Transport-Security: max-age=31536000\r\n"),
+				id = STR("Request-Id: ");
+	bool is_strict = r->x->secure && r->gateway->public_https;
+	size_t bytes = of_cache.n + id.n + sizeof r->id + sniff.n + limit_lines_bytes(&r->limit) + strict.n;
+	char *text = arena_alloc(&r->x->arena, bytes), *to = text;
+	if (!text) return STR_NONE;
+	to = str_put(to, of_cache);
+	to = limit_lines(&r->limit, to);
+	to = str_put(to, id);
+	to = str_put(to, str_span(r->id, sizeof r->id));
+	to = str_put(to, sniff);
+	if (is_strict) to = str_put(to, strict);
+	return str_span(text, (size_t)(to - text));
 }
 
 static void add_cors(struct request *r, struct answer_fields *f)
@@ -157,7 +175,7 @@ enum next respond_write(struct request *r)
 	if (failed) {
 		respond_problem(r, &f, &out);
 	} else if (r->cache.entry) {
-		respond_entry(r, &s, &f, &out);
+		respond_entry(r, &s, &out);
 	} else if (r->reply) {
 		respond_reply(r, &f, &out);
 		if (r->cache.policy) add(&f, STR("Cache-Status"), STR("yangguang; fwd=miss"));
@@ -165,11 +183,7 @@ enum next respond_write(struct request *r)
 		for (unsigned i = 0; i < r->answer.field_count; i++) f.items[f.count++] = r->answer.fields[i];
 	}
 	if (r->varies) add_coding(r, &f, &out);
-	add(&f, STR("Request-Id"), str_span(r->id, sizeof r->id));
-	f.count += limit_fields(&r->limit, &r->x->arena, f.items + f.count);
-	add(&f, STR("X-Content-Type-Options"), STR("nosniff"));
-	if (r->x->secure && r->gateway->public_https)
-		add(&f, STR("Strict-Transport-Security"), STR("max-age=31536000"));
+	out.tail = own_lines(r, out.tail);
 	add_cors(r, &f);
 	out.fields = f.items;
 	out.field_count = f.count;

@@ -21,6 +21,7 @@ static const struct str method_names[METHOD_COUNT] = { STR("DELETE"), STR("GET")
 
 struct branch {
 	struct str segment;
+	uint64_t front; /* front_of(segment) */
 	struct route_node *node;
 };
 
@@ -60,13 +61,28 @@ struct route_table *route_table_new(struct arena *boot)
 	return t;
 }
 
+/* The first eight bytes in the order that str_cmp has; shorter ones are filled with NUL, which no segment holds. */
+static inline uint64_t front_of(struct str s)
+{
+	unsigned char bytes[8] = { 0 };
+	if (s.n) memcpy(bytes, s.p, s.n < sizeof bytes ? s.n : sizeof bytes);
+	uint64_t v;
+	memcpy(&v, bytes, sizeof v);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	return v;
+}
+
 /* Index of the segment, or of the place where it belongs. */
 static unsigned find_branch(const struct route_node *n, struct str segment, bool *found)
 {
 	unsigned low = 0, high = n->branch_count;
+	uint64_t front = front_of(segment);
 	while (low < high) {
 		unsigned middle = (low + high) / 2;
-		int c = str_cmp(n->branches[middle].segment, segment);
+		const struct branch *b = &n->branches[middle];
+		int c = b->front < front ? -1 : b->front > front ? 1 : str_cmp(b->segment, segment);
 		if (c == 0) return (*found = true, middle);
 		if (c < 0)
 			low = middle + 1;
@@ -93,7 +109,7 @@ static struct route_node *add_branch(struct arena *boot, struct route_node *n, s
 	struct route_node *node = ARENA_NEW(boot, struct route_node);
 	if (!node) return NULL;
 	memmove(n->branches + at + 1, n->branches + at, (n->branch_count - at) * sizeof *n->branches);
-	n->branches[at] = (struct branch){ segment, node };
+	n->branches[at] = (struct branch){ segment, front_of(segment), node };
 	n->branch_count++;
 	return node;
 }

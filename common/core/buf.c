@@ -71,14 +71,10 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 void buf_i64(struct buf *b, int64_t v)
 {
-	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-	size_t n = 1 + (v < 0);
-	for (uint64_t rest = u; rest >= 10; rest /= 10) n++;
-	char *to = buf_reserve(b, n);
-	if (!to) return;
-	if (v < 0) to[0] = '-';
-	for (size_t at = n; at > (v < 0); u /= 10) to[--at] = (char)('0' + u % 10);
-	b->n += n;
+	char text[1 + STR_U64_BYTES], *to = text;
+	if (v < 0) *to++ = '-';
+	to = str_put_u64(to, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+	buf_append(b, text, (size_t)(to - text));
 }
 
 void buf_consume(struct buf *b, size_t n)

@@ -119,6 +119,15 @@ void log_put_str(struct str key, struct str value)
 	buf_char(&state.out, '"');
 }
 
+void log_put_word(struct str key, struct str word)
+{
+	char *to = buf_reserve(&state.out, key.n + word.n + 1);
+	if (!to) return;
+	to = str_put(str_put(to, key), word);
+	*to = '"';
+	state.out.n += key.n + word.n + 1;
+}
+
 void log_put_int(struct str key, int64_t value)
 {
 	buf_str(&state.out, key);

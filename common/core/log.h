@@ -24,9 +24,12 @@ uint64_t log_lines_lost(void);
  * Values are escaped; never pass personal data.
  */
 void log_begin(enum log_level level, const char *msg);
-#define log_str(key, value) log_put_str(STR(",\"" key "\":"), value)
-#define log_int(key, value) log_put_int(STR(",\"" key "\":"), value)
+#define log_str(key, value)  log_put_str(STR(",\"" key "\":"), value)
+/** For words and numbers of our own that hold nothing to escape. */
+#define log_word(key, value) log_put_word(STR(",\"" key "\":\""), value)
+#define log_int(key, value)  log_put_int(STR(",\"" key "\":"), value)
 void log_put_str(struct str key, struct str value);
+void log_put_word(struct str key, struct str word);
 void log_put_int(struct str key, int64_t value);
 /** Whole fields, each with a comma before it (`,"a":1,"b":"c"`): what is the same in many lines is written once. */
 void log_put_fields(struct str fields);

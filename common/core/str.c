@@ -100,3 +100,11 @@ bool str_to_i64(struct str s, int64_t *out)
 	*out = negative ? (int64_t)(0 - v) : (int64_t)v;
 	return true;
 }
+
+char *str_put_u64(char *to, uint64_t v)
+{
+	size_t n = 1;
+	for (uint64_t rest = v; rest >= 10; rest /= 10) n++;
+	for (size_t at = n; at; v /= 10) to[--at] = (char)('0' + v % 10);
+	return to + n;
+}

@@ -71,4 +71,14 @@ bool str_to_i64(struct str s, int64_t *out);
 /** As str_to_i64, without sign. */
 bool str_to_u64(struct str s, uint64_t *out);
 
+/** For text whose room was measured before: writes at `to` and returns what is behind it. */
+static inline char *str_put(char *to, struct str s)
+{
+	if (s.n) memcpy(to, s.p, s.n);
+	return to + s.n;
+}
+enum { STR_U64_BYTES = 20 };
+/** As str_put, in decimal: STR_U64_BYTES at most. */
+char *str_put_u64(char *to, uint64_t v);
+
 #endif

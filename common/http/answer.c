@@ -87,6 +87,7 @@ void answer_write(struct buf *out, struct exchange *e, const struct http_respons
 	buf_str(out, r->lines);
 	if (r->content_type.n) put_field(out, STR("Content-Type"), r->content_type);
 	put_fields(out, r, e->x.head, &has_date, &has_server, &has_length);
+	buf_str(out, r->tail);
 	if (!has_date) {
 		BUF_LIT(out, "Date: ");
 		buf_str(out, date);

@@ -39,6 +39,7 @@ struct http_response {
 	unsigned lines_have; /* HTTP_LINES_… */
 	const struct http_field *fields;
 	unsigned field_count;
+	struct str tail; /* as `lines`; they come behind the fields */
 	struct str body;
 	bool close; /* close the connection behind it */
 };

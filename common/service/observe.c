@@ -137,7 +137,7 @@ void observe_request(struct request *r, int status, size_t bytes)
 	log_int("us", elapsed_ns / 1000);
 	log_int("bytes", (int64_t)bytes);
 	log_str("request_id", r->request_id);
-	log_str("trace_id", str_span(r->trace.trace_id, TRACE_ID_BYTES));
+	log_word("trace_id", str_span(r->trace.trace_id, TRACE_ID_BYTES));
 	log_str("kind", principal_kind_name(r->principal.kind));
 	log_end();
 }

@@ -4,29 +4,20 @@
 
 #include "common/core/clock.h"
 
-static void put(struct serve *s, struct str name, const char *from)
+static void text(struct serve *s, struct str more)
 {
-	s->fields[s->field_count++] = (struct http_field){ name, str_span(from, (size_t)(s->text + s->text_n - from)) };
-}
-
-static void text(struct serve *s, const char *p)
-{
-	size_t n = strlen(p);
-	CHECK(s->text_n + n <= sizeof s->text);
-	memcpy(s->text + s->text_n, p, n);
-	s->text_n += n;
+	CHECK(more.n <= sizeof s->text - s->text_n);
+	str_put(s->text + s->text_n, more);
+	s->text_n += more.n;
 }
 
 static void number(struct serve *s, int64_t v)
 {
-	char digits[20];
-	size_t n = 0;
-	uint64_t rest = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-	do digits[n++] = (char)('0' + rest % 10);
-	while (rest /= 10);
-	CHECK(s->text_n + n + 1 <= sizeof s->text);
-	if (v < 0) s->text[s->text_n++] = '-';
-	while (n) s->text[s->text_n++] = digits[--n];
+	CHECK(1 + STR_U64_BYTES <= sizeof s->text - s->text_n);
+	char *to = s->text + s->text_n;
+	if (v < 0) *to++ = '-';
+	to = str_put_u64(to, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+	s->text_n = (size_t)(to - s->text);
 }
 
 static int64_t floor_s(int64_t ms)
@@ -36,14 +27,13 @@ static int64_t floor_s(int64_t ms)
 
 static void cut_range(struct serve *s, const struct entry *e, size_t from, size_t to)
 {
-	const char *begin = s->text + s->text_n;
-	text(s, "bytes ");
+	text(s, STR("Content-Range: bytes "));
 	number(s, (int64_t)from);
-	text(s, "-");
+	text(s, STR("-"));
 	number(s, (int64_t)to);
-	text(s, "/");
+	text(s, STR("/"));
 	number(s, (int64_t)e->body->n);
-	put(s, STR("Content-Range"), begin);
+	text(s, STR("\r\n"));
 	s->response.status = 206;
 	s->response.reason = STR_NONE;
 	s->response.lines.n = e->lines_bare_n;
@@ -80,15 +70,14 @@ void serve_entry(struct serve *s, const struct entry *e, const struct http_excha
 		.lines = e->lines,
 		.lines_have = e->lines_have | HTTP_LINES_LENGTH,
 		.body = str_span(e->body->bytes, e->body->n) };
-	s->field_count = 0;
 	s->text_n = 0;
+	text(s, STR("Age: "));
 	number(s, age_ms / 1000);
-	put(s, STR("Age"), s->text);
-	const char *begin = s->text + s->text_n;
-	text(s, "yangguang; ");
-	text(s, how);
-	text(s, "; ttl=");
+	text(s, STR("\r\nCache-Status: yangguang; "));
+	text(s, str_of(how));
+	text(s, STR("; ttl="));
 	number(s, floor_s(e->policy.lifetime_ms - age_ms));
-	put(s, STR("Cache-Status"), begin);
+	text(s, STR("\r\n"));
 	if (e->status == 200) answer_conditions(s, e, x);
+	s->response.tail = str_span(s->text, s->text_n);
 }

@@ -6,14 +6,12 @@
 
 /* From a kept answer to one on the wire. */
 
-enum { SERVE_FIELDS_MAX = 3, SERVE_TEXT_BYTES = 256 };
+enum { SERVE_TEXT_BYTES = 256 };
 
 /** What one answer says beside what is kept; lives until http_respond returns. */
 struct serve {
-	struct http_response response; /* without fields */
-	struct http_field fields[SERVE_FIELDS_MAX]; /* Age, Cache-Status, Content-Range */
-	unsigned field_count;
-	char text[SERVE_TEXT_BYTES];
+	struct http_response response; /* its tail is the text */
+	char text[SERVE_TEXT_BYTES]; /* the lines of Age, Cache-Status, Content-Range */
 	size_t text_n;
 };
 

@@ -126,34 +126,26 @@ enum next limit_rate(struct request *r)
 
 /* ── what is told ── */
 
-static char *put_number(char *p, int64_t v)
-{
-	char digits[20];
-	unsigned n = 0;
-	do {
-		digits[n++] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	while (n) *p++ = digits[--n];
-	return p;
-}
+enum { LIMIT_WORDS_BYTES = 96 /* of both lines, with two numbers */ };
 
-unsigned limit_fields(const struct limit_state *state, struct arena *a, struct http_field *out)
+size_t limit_lines_bytes(const struct limit_state *state)
 {
 	if (!state->limit) return 0;
-	struct str name = state->limit->windows[state->window].name;
-	char *text = arena_alloc(a, name.n + 64), *p = text;
-	if (!text) return 0;
-	*p++ = '"';
-	memcpy(p, name.p, name.n);
-	p += name.n;
-	memcpy(p, "\";r=", 4);
-	p = put_number(p + 4, state->left);
-	memcpy(p, ";t=", 3);
-	p = put_number(p + 3, state->reset_s);
-	out[0] = (struct http_field){ STR("RateLimit-Policy"), state->limit->field };
-	out[1] = (struct http_field){ STR("RateLimit"), str_span(text, (size_t)(p - text)) };
-	return 2;
+	return LIMIT_WORDS_BYTES + state->limit->field.n + state->limit->windows[state->window].name.n;
+}
+
+char *limit_lines(const struct limit_state *state, char *to)
+{
+	if (!state->limit) return to;
+	to = str_put(to, STR("RateLimit-Policy: "));
+	to = str_put(to, state->limit->field);
+	to = str_put(to, STR("\r\nRateLimit: \""));
+	to = str_put(to, state->limit->windows[state->window].name);
+	to = str_put(to, STR("\";r="));
+	to = str_put_u64(to, (uint64_t)state->left);
+	to = str_put(to, STR(";t="));
+	to = str_put_u64(to, (uint64_t)state->reset_s);
+	return str_put(to, STR("\r\n"));
 }
 
 unsigned limit_violated(const struct limit_state *state, struct str out[RATE_WINDOWS_MAX])

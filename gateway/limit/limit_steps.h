@@ -20,10 +20,10 @@ struct limiting {
 MUST_USE enum err limiting_open(struct limiting *l, struct loop *loop, const struct settings *settings,
     struct str seal_key, struct metrics *metrics);
 
-/** Room for the two fields of an answer. */
-enum { LIMIT_FIELDS_MAX = 2 };
-/** RateLimit-Policy and RateLimit of the nearest window; returns how many there are. Text in the arena. */
-unsigned limit_fields(const struct limit_state *state, struct arena *a, struct http_field *out);
+/** Room for what limit_lines writes. */
+size_t limit_lines_bytes(const struct limit_state *state);
+/** RateLimit-Policy and RateLimit of the nearest window, as whole lines (struct http_response, `tail`); returns what is behind them. */
+char *limit_lines(const struct limit_state *state, char *to);
 /** The names of the windows that were overstepped, and their number. */
 unsigned limit_violated(const struct limit_state *state, struct str out[RATE_WINDOWS_MAX]);
 

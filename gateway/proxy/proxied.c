@@ -37,8 +37,6 @@ static enum next serve(struct proxied *p, const struct entry *e, const char *how
 	struct serve s;
 	struct http_exchange *x = p->r->x;
 	serve_entry(&s, e, x, loop_now_ms(p->r->gateway->loop), how);
-	s.response.fields = s.fields;
-	s.response.field_count = s.field_count;
 	cache_count(cache_of(p), outcome);
 	*cache_of(p)->hit_bytes += s.response.body.n;
 	http_respond(x, &s.response); /* copies: the entry may be ours alone by now */
