@@ -19,7 +19,8 @@ enum {
 	DRAIN_POLL_MS = 50,
 	IDENTITIES_MAX = 4096,
 	EXIT_CONFIG = 78,
-	MMAP_BYTES = 1024 * 1024
+	MMAP_BYTES = 1024 * 1024,
+	TRIM_BYTES = 4 * 1024 * 1024
 };
 
 static void report_print(const struct buf *report)
@@ -239,8 +240,10 @@ int service_main(const struct service_def *def, int argc, char **argv)
 	const char *verb = argc > 1 ? argv[1] : "serve";
 	s = (struct service){ .def = def };
 	signal(SIGPIPE, SIG_IGN);
-	/* argon2 takes 19 MiB at a time: given back at once, instead of glibc keeping ever more of it. */
+	/* argon2 takes 19 MiB at a time: given back at once, instead of glibc keeping ever more of it. What a turn's answers take is not:
+	 * the kernel would clear the same pages for the next turn. */
 	mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
+	mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
 	signal(SIGHUP,
 	    SIG_IGN); /* until `serve` listens to it: a re-link must not end what is still starting, nor the relay */
 	log_init(def->name, LOG_INFO);
