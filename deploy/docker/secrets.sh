@@ -17,6 +17,7 @@ export YG_WECHAT_APPID=$(value appid) YG_WXPAY_APPID=$(value appid) YG_WXPAY_MCH
 export YG_WXPAY_KEY_FILE=$(value merchant_key_file) YG_WXPAY_APIV3_KEY_FILE=$(value apiv3_key_file) YG_WXPAY_PUBLIC_KEYS_FILE=$(value wxpay_public_keys_file)
 export YG_RECEIPTS_APP=$(value receipts_app) YG_RECEIPTS_KEY_FILE=$(value receipts_key_file)
 SETTINGS
-chmod -R a+rX "$folder"
+# The programs take secrets that nobody else may read only; the stand-ins are root in their containers.
+chown -R 10001:10001 "$folder"
 # Where the programs and Redis meet, each under a user of its own.
 [ ! -d /run/sockets ] || chmod 1777 /run/sockets
