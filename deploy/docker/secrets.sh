@@ -13,7 +13,7 @@ sh /deploy/certificate "$folder/tls" server localhost 127.0.0.1 ::1
 node "$2/keys.mjs" "$folder/standins"
 value() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" "$folder/standins/standins.json" | head -n 1; }
 cat > "$folder/settings" <<SETTINGS
-export YG_WECHAT_APPID=$(value appid) YG_WXPAY_APPID=$(value appid) YG_WXPAY_MCHID=$(value mchid) YG_WXPAY_SERIAL=$(value merchant_serial)
+export YG_WECHAT_APPID=$(value appid) YG_WECHAT_SECRET_FILE=$(value secret_file) YG_WXPAY_APPID=$(value appid) YG_WXPAY_MCHID=$(value mchid) YG_WXPAY_SERIAL=$(value merchant_serial)
 export YG_WXPAY_KEY_FILE=$(value merchant_key_file) YG_WXPAY_APIV3_KEY_FILE=$(value apiv3_key_file) YG_WXPAY_PUBLIC_KEYS_FILE=$(value wxpay_public_keys_file)
 export YG_RECEIPTS_APP=$(value receipts_app) YG_RECEIPTS_KEY_FILE=$(value receipts_key_file)
 SETTINGS
