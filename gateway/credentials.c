@@ -156,13 +156,16 @@ enum err credentials_verify(struct credentials *c, struct arena *a, struct str t
 {
 	struct principal p;
 	++*c->misses;
-	TRY(keyring_verify(c->keyring, a, &c->issuer, token, now_s, &p));
-	TRY(check_alive(c, &p, 0, now_s));
+	enum err e = keyring_verify(c->keyring, a, &c->issuer, token, now_s, &p);
+	if (e != ERR_NONE && e != ERR_TOKEN_EXPIRED) return e;
+	/* Also of who is refused: an old token that comes again and again costs no second signature check. */
 	struct memory *m = lru_put(&c->tokens, token);
-	if (m && memory_fill(m, &p) && memory_seal(m, *c->seal_key, a, now_s))
+	bool kept = m && memory_fill(m, &p);
+	if (e == ERR_NONE) e = check_alive(c, &p, 0, now_s);
+	if (kept && e == ERR_NONE && memory_seal(m, *c->seal_key, a, now_s))
 		return memory_give(m, *c->seal_key, a, now_s, out);
-	if (m) lru_remove(&c->tokens, token);
-	return give_large(c, a, &p, now_s, out);
+	if (m && (!kept || e == ERR_NONE)) lru_remove(&c->tokens, token);
+	return e == ERR_NONE ? give_large(c, a, &p, now_s, out) : e;
 }
 
 enum err credentials_api_key(struct credentials *c, struct arena *a, struct str key, int64_t now_s, struct caller *out)

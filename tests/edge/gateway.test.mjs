@@ -198,6 +198,20 @@ describe('authentication', () => {
 		assertProblem(r, 401, 'token-expired');
 	});
 
+	test('what was refused once is not verified again: expired, of a closed session; a forged one says no more than before', async () => {
+		const [s] = edge.identity.signers;
+		const verified = async () => Number(/^yg_auth_cache_total{outcome="miss"} (\d+)/m.exec((await edge.private('/metrics')).text)[1]);
+		const sid = '018f0000-0000-7000-8000-0000000000fe', past = Math.floor(Date.now() / 1000) - 60;
+		edge.identity.revocations.push({ seq: 6, session: sid, revoked_at: new Date().toISOString(), expires_at: new Date(Date.now() + 9e5).toISOString() });
+		await until(async () => (await edge.call('GET', item, { headers: bearer(s.token({ sid })) })).status === 401);
+		for (const [token, code] of [[s.token({ exp: past }), 'token-expired'], [s.token({ sid }), 'token-invalid'], [s.token({ sid, exp: past }), 'token-expired']]) {
+			const before = await verified();
+			for (let i = 0; i < 5; i++) assertProblem(await edge.call('GET', item, { headers: bearer(token) }), 401, code);
+			assert.equal(await verified() - before, 1, code);
+		}
+		assertProblem(await edge.call('GET', item, { headers: bearer(new Signer(s.kid).token({ exp: past })) }), 401, 'token-invalid');
+	});
+
 	test('a closed session is refused within seconds', async () => {
 		const sid = '018f0000-0000-7000-8000-0000000000ff';
 		const token = edge.identity.signers[0].token({ sid });
