@@ -4,6 +4,7 @@
 #include "common/contract/yaml.h"
 #include "common/core/config.h"
 #include "common/core/log.h"
+#include "common/net/names.h"
 
 enum {
 	FILE_BYTES_MAX = 256 * 1024,
@@ -93,7 +94,7 @@ static void read_route(struct config_reader *c, const struct json *object, struc
 	static const int64_t MIB = 1024 * 1024;
 	struct proxy_route_config *r = &config->routes[config->route_count];
 	check_keys(c, object, "route",
-	    "name prefix origins cache public store_cookies heuristics client_control stale_s timeout_s "
+	    "name prefix origins resolve_s cache public store_cookies heuristics client_control stale_s timeout_s "
 	    "body_bytes_max reply_bytes_max connections_max");
 	*r = (struct proxy_route_config){ .name = read_text(c, object, "name", ""),
 		.prefix = read_text(c, object, "prefix", "/"),
@@ -103,10 +104,15 @@ static void read_route(struct config_reader *c, const struct json *object, struc
 		.client_control = read_flag(c, object, "client_control", true),
 		.stale_ms = read_number(c, object, "stale_s", 60, 0, 86400) * 1000,
 		.timeout_ms = read_number(c, object, "timeout_s", 30, 1, 3600) * 1000,
+		.resolve_ms = read_number(c, object, "resolve_s", 30, 1, 3600) * 1000,
 		.body_bytes_max = (size_t)read_number(c, object, "body_bytes_max", MIB, 0, MESSAGE_BYTES_MOST),
 		.reply_bytes_max = (size_t)read_number(c, object, "reply_bytes_max", 8 * MIB, 1, MESSAGE_BYTES_MOST),
 		.connections_max = (unsigned)read_number(c, object, "connections_max", 256, 1, 10000) };
 	r->origin_count = read_list(c, object, "origins", r->origins, PROXY_ADDRESSES_MAX);
+	for (unsigned i = 0; i < r->origin_count; i++)
+		if (r->origins[i].n && address_kind_of(r->origins[i]) == ADDRESS_BAD)
+			yaml_fault(&c->faults, object, "origins: %.*s is neither an address nor a name with a port",
+			    STR_FMT(r->origins[i]));
 	read_cache_mode(c, object, r);
 	if (!r->name.n) yaml_fault(&c->faults, object, "a route needs a name");
 	if (str_index(r->name, '|') >= 0) yaml_fault(&c->faults, object, "a name has no '|'");

@@ -80,6 +80,11 @@ static double read_connections(void *arg)
 	return stats_of(arg).connections;
 }
 
+static double read_addresses(void *arg)
+{
+	return stats_of(arg).addresses;
+}
+
 static double read_failed(void *arg)
 {
 	return (double)stats_of(arg).failed;
@@ -97,6 +102,7 @@ static struct meter *meter_of(struct proxies *p, struct str name)
 	struct metric_label l = { "route", m->name };
 	metrics_gauge_fn(metrics, "yg_origin_connections", "Connections to origins.", &l, 1, read_connections, m);
 	metrics_gauge_fn(metrics, "yg_origin_in_flight", "Requests sent and not answered.", &l, 1, read_in_flight, m);
+	metrics_gauge_fn(metrics, "yg_origin_addresses", "Addresses where an origin is.", &l, 1, read_addresses, m);
 	metrics_counter_fn(metrics, "yg_origin_failed_total", "Requests without an answer.", &l, 1, read_failed, m);
 	return m;
 }

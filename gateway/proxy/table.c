@@ -39,7 +39,7 @@ static struct origin_config origin_settings(const struct proxy_route_config *c)
 		.reply_bytes_max = c->reply_bytes_max };
 }
 
-static struct proxy_origin *open_origin(struct loop *l, const struct origin_config *settings)
+static struct proxy_origin *open_origin(struct loop *l, const struct origin_config *settings, int64_t resolve_ms)
 {
 	struct proxy_origin *o = calloc(1, sizeof *o);
 	CHECK(o != NULL);
@@ -50,7 +50,13 @@ static struct proxy_origin *open_origin(struct loop *l, const struct origin_conf
 	for (unsigned i = 0; i < settings->address_count; i++)
 		o->addresses[i] = arena_str(&o->arena, settings->addresses[i]);
 	o->config.addresses = o->addresses;
-	o->origin = origin_new(l, &o->config);
+	o->resolve_ms = resolve_ms;
+	struct origin_config open = o->config;
+	bool named = names_among(o->addresses, open.address_count);
+	if (named) open.address_count = 0; /* told by the names */
+	o->origin = origin_new(l, &open);
+	if (named)
+		o->names = names_new(l, o->origin, o->config.name, o->addresses, o->config.address_count, resolve_ms);
 	return o;
 }
 
@@ -64,11 +70,12 @@ static bool is_same(const struct origin_config *a, const struct origin_config *b
 	return true;
 }
 
-static struct proxy_origin *take_over(const struct proxy_table *before, const struct origin_config *settings)
+static struct proxy_origin *take_over(
+    const struct proxy_table *before, const struct origin_config *settings, int64_t resolve_ms)
 {
 	for (unsigned i = 0; before && i < before->route_count; i++) {
 		struct proxy_origin *o = before->origins[i];
-		if (!is_same(&o->config, settings)) continue;
+		if (!is_same(&o->config, settings) || o->resolve_ms != resolve_ms) continue;
 		o->shares++;
 		return o;
 	}
@@ -78,6 +85,7 @@ static struct proxy_origin *take_over(const struct proxy_table *before, const st
 static void release_origin(struct proxy_origin *o)
 {
 	if (--o->shares) return;
+	names_free(o->names);
 	origin_free(o->origin);
 	arena_release(&o->arena);
 	free(o);
@@ -98,8 +106,8 @@ void proxy_table_open(struct proxy_table *t, struct gateway *g, const struct pro
 	for (unsigned i = 0; i < t->config.route_count; i++) {
 		const struct proxy_route_config *c = &t->config.routes[i];
 		struct origin_config settings = origin_settings(c);
-		struct proxy_origin *origin = take_over(before, &settings);
-		if (!origin) origin = open_origin(g->loop, &settings);
+		struct proxy_origin *origin = take_over(before, &settings, c->resolve_ms);
+		if (!origin) origin = open_origin(g->loop, &settings, c->resolve_ms);
 		t->origins[i] = origin;
 		t->routes[i] = (struct proxy_route){ .table = t,
 			.config = *c,
@@ -114,7 +122,9 @@ void proxy_table_open(struct proxy_table *t, struct gateway *g, const struct pro
 void proxy_table_stop(struct proxy_table *t)
 {
 	for (unsigned i = 0; i < t->route_count; i++) {
+		names_free(t->origins[i]->names);
 		origin_free(t->origins[i]->origin); /* a shared one once: it knows */
+		t->origins[i]->names = NULL;
 		t->origins[i]->origin = NULL;
 	}
 }
