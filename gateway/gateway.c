@@ -36,7 +36,8 @@ static enum err on_head(void *arg, struct http_exchange *x, size_t *body_bytes_m
 	struct gateway *g = arg;
 	struct request *r = request_new(g, x);
 	if (!r) return ERR_MEMORY;
-	struct proxy_route *proxy = g->proxies ? proxies_find(g->proxies, x->path, true) : NULL;
+	struct proxy_route *proxy = NULL;
+	if (g->proxies) TRY(proxies_find(g->proxies, &x->arena, x->path, true, &proxy));
 	if (proxy) request_use_proxy(r, proxy);
 	steps_run(r, AT_HEAD);
 	*body_bytes_max = r->operation ? r->operation->body_bytes_max

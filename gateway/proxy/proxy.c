@@ -37,7 +37,9 @@ static enum err on_head(void *arg, struct http_exchange *x, size_t *body_bytes_m
 	struct proxies *p = arg;
 	struct request *r = request_new(p->gateway, x);
 	if (!r) return ERR_MEMORY;
-	request_use_proxy(r, proxies_find(p, x->path, false));
+	struct proxy_route *route;
+	TRY(proxies_find(p, &x->arena, x->path, false, &route));
+	request_use_proxy(r, route);
 	steps_run(r, AT_HEAD);
 	*body_bytes_max = r->proxy ? r->proxy->config.body_bytes_max : UNROUTED_BODY_BYTES_MAX;
 	return ERR_NONE;
@@ -60,9 +62,9 @@ static void on_refused(void *arg, struct http_exchange *x, enum err why)
 
 /* ── routes ── */
 
-struct proxy_route *proxies_find(struct proxies *p, struct str path, bool on_public)
+enum err proxies_find(struct proxies *p, struct arena *a, struct str path, bool on_public, struct proxy_route **out)
 {
-	return proxy_table_find(p->table, path, on_public);
+	return proxy_table_find(p->table, a, path, on_public, out);
 }
 
 static struct origin_stats stats_of(const struct meter *m)

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "common/contract/contract.h"
+#include "common/http/wire.h"
 #include "gateway/gateway.h"
 
 enum { TABLE_BYTES_MAX = 1024 * 1024, ORIGIN_BYTES_MAX = 64 * 1024 };
@@ -157,7 +159,7 @@ static bool covers(struct str prefix, struct str path)
 	return str_starts(path, prefix) && (path.n == prefix.n || path.p[prefix.n] == '/');
 }
 
-struct proxy_route *proxy_table_find(struct proxy_table *t, struct str path, bool on_public)
+static struct proxy_route *find(struct proxy_table *t, struct str path, bool on_public)
 {
 	struct proxy_route *best = NULL;
 	for (unsigned i = 0; i < t->route_count; i++) {
@@ -166,4 +168,46 @@ struct proxy_route *proxy_table_find(struct proxy_table *t, struct str path, boo
 		if (!best || best->config.prefix.n < r->config.prefix.n) best = r;
 	}
 	return best;
+}
+
+/* Nobody reads it otherwise than it stands. */
+static bool is_plain(struct str path)
+{
+	for (size_t i = 0; i < path.n; i++)
+		if (path.p[i] == '%' || (path.p[i] == '/' && i + 1 < path.n && strchr("./", path.p[i + 1])))
+			return false;
+	return true;
+}
+
+/* The path without escapes and dot segments. Read freely, as some origins do, an escaped slash and a '\\' are slashes too, and many are
+ * one. What no prefix is made of stands as '_'. */
+static enum err read_path(struct arena *a, struct str path, bool freely, struct str *out)
+{
+	char *to = arena_alloc(a, path.n + 1);
+	size_t n = 0;
+	if (!to) return ERR_MEMORY;
+	for (size_t i = 0; i < path.n; i++) {
+		char c = path.p[i];
+		if (c == '%') { /* two digits follow: it is a target */
+			c = (char)(wire_hex(path.p[i + 1]) << 4 | wire_hex(path.p[i + 2]));
+			i += 2;
+			if (freely && c == '\\') c = '/';
+			if (c == '/' && !freely) c = '_';
+		}
+		if (freely && c == '/' && n && to[n - 1] == '/') continue;
+		to[n++] = (unsigned char)c <= ' ' || (unsigned char)c > '~' || strchr("%?#|\\\"<>^`{}", c) ? '_' : c;
+	}
+	return contract_normalize_path(a, str_span(to, n), out);
+}
+
+enum err proxy_table_find(
+    struct proxy_table *t, struct arena *a, struct str path, bool on_public, struct proxy_route **out)
+{
+	struct str normal, free;
+	*out = find(t, path, on_public);
+	if (is_plain(path) || str_eq(path, STR("*"))) return ERR_NONE;
+	TRY(read_path(a, path, false, &normal));
+	TRY(read_path(a, path, true, &free));
+	bool same = *out == find(t, normal, on_public) && *out == find(t, free, on_public);
+	return same ? ERR_NONE : ERR_MALFORMED_REQUEST;
 }

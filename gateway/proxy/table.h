@@ -33,6 +33,8 @@ struct proxy_table {
 void proxy_table_open(struct proxy_table *t, struct gateway *g, const struct proxy_table *before);
 /** Ends each call to its origins. */
 void proxy_table_stop(struct proxy_table *t);
-struct proxy_route *proxy_table_find(struct proxy_table *t, struct str path, bool on_public);
+/** As proxies_find. */
+MUST_USE enum err proxy_table_find(
+    struct proxy_table *t, struct arena *a, struct str path, bool on_public, struct proxy_route **out);
 
 #endif
