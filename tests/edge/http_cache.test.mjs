@@ -168,6 +168,23 @@ describe('control by the answer', { concurrency: 25 }, () => {
 		keeps(`Authorization, but ${d}`, [`Cache-Control: max-age=1000, ${d}`], { first: { Authorization: 'x' }, second: { Authorization: 'y' } });
 	keeps('Set-Cookie, as this route may', [fresh, 'Set-Cookie: a=b']);
 	asks('Set-Cookie without a lifetime', () => ['Set-Cookie: a=b', `Last-Modified: ${date(-100000)}`], { more: { always: true } });
+	for (const [code, head] of [[412, { 'If-Match': '"x"' }], [412, { 'If-Unmodified-Since': date(-9e6) }], [416, { Range: 'bytes=999-' }], [417, {}], [413, {}], [431, { 'X-Big': 'x'.repeat(4000) }],
+		[429, {}], [428, {}], [511, {}], [401, {}], [401, { Authorization: 'x' }], [407, {}], [408, {}], [411, {}], [415, {}], [421, {}], [425, {}], [426, {}]])
+		test(`${code} was of the one who asked (${Object.keys(head)}): the next gets his own answer`, async () => {
+			const path = newPath();
+			origin.give(path, { always: true, status: code, head: ['Cache-Control: public, max-age=1000'] }, { head: [fresh], body: 'fine' });
+			assert.equal((await ask(path, head)).status, code);
+			assert.deepEqual([(await ask(path)).text, (await ask(path)).text, origin.asked(path).length], ['fine', 'fine', 2]);
+		});
+	test('a refusal of a condition takes nothing away from what is kept', async () => {
+		const path = newPath();
+		origin.give(path, { head: ['Cache-Control: max-age=1', 'ETag: "a"'], body: 'kept' }, { always: true, status: 412, head: [fresh] });
+		await ask(path);
+		await sleep(1300);
+		assert.equal((await ask(path, { 'If-Match': '"x"' })).status, 412);
+		origin.give(path, { head: [fresh, 'ETag: "a"'], body: 'kept' });
+		assert.equal((await ask(path)).text, 'kept');
+	});
 	for (const code of [206, 304, 999]) test(`status ${code} is passed and not kept`, async () => {
 		const path = newPath();
 		origin.give(path, { status: code, head: [fresh, 'Content-Range: bytes 0-1/9'], body: code === 206 ? 'ab' : undefined });
