@@ -44,7 +44,8 @@ struct origin_call {
 	struct origin_link *on;
 	struct buf request;
 	bool head_request;
-	unsigned tries;
+	unsigned tries; /* of addresses, from first_address on: others that connect meanwhile take none of them away */
+	unsigned first_address;
 	int64_t deadline_ms;
 	enum err status;
 	upstream_done *done;
@@ -294,8 +295,8 @@ static struct str text_of(const struct origin_address *a)
 static bool link_connect(struct origin *o, struct origin_call *call)
 {
 	struct origin_link *k = link_new(o);
-	k->to = o->addresses[o->next_address++ % o->address_count];
-	call->tries++;
+	if (!call->tries) call->first_address = o->next_address++;
+	k->to = o->addresses[(call->first_address + call->tries++) % o->address_count];
 	k->state = LINK_CONNECTING;
 	k->call = call;
 	call->on = k;

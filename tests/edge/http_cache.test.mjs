@@ -588,6 +588,13 @@ describe('messages', { concurrency: 25 }, () => {
 		for (let i = 0; i < 2; i++) assert.equal((await call(port, 'GET', '/plain/x')).status, 200);
 		assert.equal(origin.asked('/plain/x').length, 2);
 	});
+	test('many at once, each tries both addresses', async () => {
+		origin.give('/plain/many', { head: [fresh], body: 'x' });
+		for (let i = 0; i < 10; i++) {
+			const all = await Promise.all(Array.from({ length: 30 }, () => call(port, 'GET', '/plain/many')));
+			assert.deepEqual(all.map((r) => r.status).filter((status) => status !== 200), []);
+		}
+	});
 	test('64 ask for what is not there', async () => {
 		const path = newPath();
 		origin.give(path, { head: [fresh], delayMs: 400 });
