@@ -37,6 +37,7 @@ struct credentials {
 	struct token_issuer issuer;
 	struct lru tokens;
 	struct lru keys;
+	struct lru unknown_keys; /* int64_t: until when; apart, so that who guesses drives no partner's key out */
 	struct memory anonymous;
 	uint64_t *hits;
 	uint64_t *misses;
@@ -174,7 +175,13 @@ enum err credentials_api_key(struct credentials *c, struct arena *a, struct str 
 	if (!api_keys_well_formed(key)) return ERR_TOKEN_INVALID;
 	api_keys_hash(key, hex);
 	struct memory *m = lru_get(&c->keys, str_span(hex, sizeof hex));
-	if (!m || now_s > m->fresh_s) return ERR_RETRY;
+	if (!m) {
+		const int64_t *until_s = lru_get(&c->unknown_keys, str_span(hex, sizeof hex));
+		if (!until_s || now_s > *until_s) return ERR_RETRY;
+		++*c->hits;
+		return ERR_TOKEN_INVALID;
+	}
+	if (now_s > m->fresh_s) return ERR_RETRY;
 	++*c->hits;
 	return use_memory(c, m, a, now_s, out);
 }
@@ -198,12 +205,15 @@ enum err credentials_vouch(
 static void learn_api_key(void *arg, struct str hex, const struct principal *p, int64_t fresh_s)
 {
 	struct credentials *c = arg;
+	if (!p) {
+		lru_remove(&c->keys, hex);
+		int64_t *until_s = lru_put(&c->unknown_keys, hex);
+		if (until_s) *until_s = fresh_s;
+		return;
+	}
 	struct memory *m = lru_put(&c->keys, hex);
 	if (!m) return;
-	if (!p)
-		*m = (struct memory){ .filled = true, .verdict = ERR_TOKEN_INVALID };
-	else if (!memory_fill(m, p))
-		*m = (struct memory){ .filled = true, .verdict = ERR_INTERNAL };
+	if (!memory_fill(m, p)) *m = (struct memory){ .filled = true, .verdict = ERR_INTERNAL };
 	m->fresh_s = fresh_s;
 }
 
@@ -213,6 +223,7 @@ static void init_caches(struct credentials *c)
 	lru_init(&c->tokens, TOKENS_MAX, TOKEN_BYTES_MAX, sizeof(struct memory));
 	lru_hash_end(&c->tokens, TOKEN_END_BYTES);
 	lru_init(&c->keys, API_KEYS_MAX, API_KEY_HEX_BYTES, sizeof(struct memory));
+	lru_init(&c->unknown_keys, API_KEYS_MAX, API_KEY_HEX_BYTES, sizeof(int64_t));
 	CHECK(memory_fill(&c->anonymous, &nobody));
 }
 
@@ -220,6 +231,7 @@ void credentials_flush(struct credentials *c)
 {
 	lru_free(&c->tokens);
 	lru_free(&c->keys);
+	lru_free(&c->unknown_keys);
 	init_caches(c);
 }
 
@@ -253,6 +265,7 @@ void credentials_free(struct credentials *c)
 	api_keys_free(c->api_keys);
 	lru_free(&c->tokens);
 	lru_free(&c->keys);
+	lru_free(&c->unknown_keys);
 	free(c);
 }
 

@@ -1,5 +1,6 @@
 // The gateway between a client and fake services: what goes through, what does not, and what is said when it does not.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { openIdentity, Signer } from './fakes.mjs';
 import { startEdge, until } from './support.mjs';
@@ -240,6 +241,17 @@ describe('authentication', () => {
 		assert.equal(resolved(), before + 2);
 		assertProblem(await edge.call('GET', item, { headers: { 'X-API-Key': 'short' } }), 401, 'token-invalid');
 		assert.ok(!edge.identity.asked.some((a) => a.body.includes(key)));
+	});
+
+	test('whoever guesses API keys drives nobody\'s out of memory', async () => {
+		const key = edge.identity.addApiKey({ subject: '018f0000-0000-7000-8000-0000000000ac', scopes: 'item:read', client_id: 'hospital-2', key_id: '018f0000-0000-7000-8000-0000000000bc' });
+		const digest = createHash('sha256').update(key).digest('hex');
+		const ask = (k) => edge.call('GET', item, { headers: { 'X-API-Key': k } });
+		assert.equal((await ask(key)).status, 200);
+		for (let i = 0; i < 11; i++)
+			for (const r of await Promise.all(Array.from({ length: 100 }, (_, n) => ask(`guess-${String(i * 100 + n).padStart(32, '0')}`)))) assertProblem(r, 401, 'token-invalid');
+		assert.equal((await ask(key)).status, 200);
+		assert.equal(edge.identity.asked.filter((a) => a.body.includes(digest)).length, 1);
 	});
 
 	test('a new signing key is fetched when a token names it', async () => {
