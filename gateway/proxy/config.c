@@ -1,6 +1,7 @@
 /* The file of plain proxy routes. All faults are told at once, with their lines, as those of contracts are. */
 #include "gateway/proxy/config.h"
 
+#include "common/contract/contract.h"
 #include "common/contract/yaml.h"
 #include "common/core/config.h"
 #include "common/core/log.h"
@@ -80,13 +81,13 @@ static void read_cache_mode(struct config_reader *c, const struct json *object, 
 		yaml_fault(&c->faults, object, "cache must be honour-origin or 'off'");
 }
 
-static bool is_prefix(struct str s)
+/* Written in the one way in which paths are compared with it (table.c). */
+static bool is_prefix(struct config_reader *c, struct str s)
 {
-	if (!s.n || s.p[0] != '/' || (s.n > 1 && s.p[s.n - 1] == '/')) return false;
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] <= ' ' || (unsigned char)s.p[i] > '~' || strchr("?#|\\\"", s.p[i]))
-			return false;
-	return true;
+	struct str normal;
+	if (!s.n || s.p[0] != '/' || (s.n > 1 && s.p[s.n - 1] == '/') || str_index(s, '%') >= 0) return false;
+	if (contract_normalize_path(c->arena, s, &normal) != ERR_NONE) return false;
+	return str_eq(normal, s) && !str_contains(s, STR("//"));
 }
 
 static void read_route(struct config_reader *c, const struct json *object, struct proxy_config *config)
@@ -116,7 +117,9 @@ static void read_route(struct config_reader *c, const struct json *object, struc
 	read_cache_mode(c, object, r);
 	if (!r->name.n) yaml_fault(&c->faults, object, "a route needs a name");
 	if (str_index(r->name, '|') >= 0) yaml_fault(&c->faults, object, "a name has no '|'");
-	if (!is_prefix(r->prefix)) yaml_fault(&c->faults, object, "prefix must be a path without '/' at its end");
+	if (!is_prefix(c, r->prefix))
+		yaml_fault(&c->faults, object,
+		    "prefix must be a path without '/' at its end, escapes, dot segments and empty ones");
 	for (unsigned i = 0; i < config->route_count; i++)
 		if (str_eq(config->routes[i].name, r->name) || str_eq(config->routes[i].prefix, r->prefix))
 			yaml_fault(&c->faults, object, "two routes have this name or prefix");

@@ -45,7 +45,7 @@ async function start(origins, names, more = '') {
 	const own = join(dir, String(started++)), file = `${own}.yaml`, g = { port: await freePort(), metricsPort: await freePort(), log: '' };
 	g.names = (text) => { writeFileSync(`${own}.new`, text); renameSync(`${own}.new`, `${own}.names`); };
 	g.names(names);
-	writeFileSync(file, `listeners: ['127.0.0.1:${g.port}']\nmetrics: '127.0.0.1:${g.metricsPort}'\nroutes:\n  - { name: one, prefix: /, origins: [${origins.map((o) => `'${o}'`)}], resolve_s: 1${more} }\n`);
+	writeFileSync(file, `listeners: ['127.0.0.1:${g.port}']\nmetrics: '127.0.0.1:${g.metricsPort}'\nroutes:\n  - { name: one, origins: [${origins.map((o) => `'${o}'`)}], resolve_s: 1${more} }\n`);
 	const child = spawn(binary, ['--config', file], { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env.PATH, LD_PRELOAD: shim, FAKE_NAMES: `${own}.names`, ASAN_OPTIONS: 'verify_asan_link_order=0' } });
 	child.stderr.setEncoding('utf8').on('data', (d) => { g.log += d; });
 	g.exited = once(child, 'exit');
@@ -129,10 +129,15 @@ test('requests wait for the first answer, and no longer', async () => {
 	await new Promise((done) => two.close(done));
 });
 
-test('what is neither an address nor a name with a port is refused at the start', async () => {
+test('what is neither an address nor a name with a port, and a prefix that no path could be compared with, is refused at the start', async () => {
 	for (const bad of ['origin.test', 'origin.test:0', 'origin.test:65536', 'origin.test:http', '127.1:80', '1.2.3:80', '-a.test:80', 'a..test:80', 'a b:80', ':80', 'unix:x', 'http://a:80']) {
 		const g = await start([bad], '');
 		assert.deepEqual(await g.exited, [78, null], bad);
 		assert.match(g.log, /is neither an address nor a name with a port/);
+	}
+	for (const prefix of ['/a/', '/a/../b', '/./a', '/a//b', '/a%20b', 'a', '/a?b', '/a|b']) {
+		const g = await start(['127.0.0.1:1'], '', `, prefix: '${prefix}'`);
+		assert.deepEqual(await g.exited, [78, null], prefix);
+		assert.match(g.log, /prefix must be a path/);
 	}
 });
