@@ -6,6 +6,7 @@
 #include "common/contract/contract.h"
 #include "common/core/clock.h"
 #include "common/core/id.h"
+#include "gateway/fields.h"
 
 enum { HEAD_BYTES_MAX = 128 * 1024, REFRESHES_MAX = 256, REFRESH_TIMEOUT_MS = 30000, BACKOFF_MOST = 6 };
 
@@ -124,6 +125,7 @@ static void put_fields(struct buf *out, const struct fetch *f)
 static void answered(void *arg, enum err status, const struct http_reply *reply)
 {
 	struct fetch *f = arg;
+	if (status == ERR_NONE && !fields_connection_fits(reply->fields)) status = ERR_BAD_UPSTREAM;
 	if (status) {
 		f->done(f, status, NULL);
 		return;
@@ -143,7 +145,8 @@ static void answered(void *arg, enum err status, const struct http_reply *reply)
 static void interim(void *arg, int status, struct http_fields fields)
 {
 	struct fetch *f = arg;
-	if (f->interim && (status == 102 || status == 103)) f->interim(f, status, fields);
+	bool goes_on = (status == 102 || status == 103) && fields_connection_fits(fields);
+	if (f->interim && goes_on) f->interim(f, status, fields);
 }
 
 enum err fetch_send(struct fetch *f)

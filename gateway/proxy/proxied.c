@@ -5,6 +5,7 @@
 #include "common/core/clock.h"
 #include "common/core/id.h"
 #include "gateway/cache/serve.h"
+#include "gateway/fields.h"
 #include "gateway/proxy/fetch.h"
 #include "gateway/request.h"
 
@@ -491,6 +492,7 @@ enum next proxy_serve(struct request *r)
 	struct http_exchange *x = r->x;
 	struct proxy_route *route = r->proxy;
 	if (!route) return request_fail(r, ERR_NOT_FOUND);
+	if (!fields_connection_fits(x->fields)) return request_fail(r, ERR_HEADERS_TOO_LARGE);
 	struct proxied *p = ARENA_NEW(&x->arena, struct proxied);
 	if (!p) return request_fail(r, ERR_MEMORY);
 	struct str target =

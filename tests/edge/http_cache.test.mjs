@@ -499,6 +499,18 @@ describe('messages', { concurrency: 25 }, () => {
 		assert.deepEqual(all.filter((_, i) => all[i - 1]?.toLowerCase() === 'x-mine'), ['1', '2']);
 		assert.deepEqual([headers.te, headers['x-hop'], headers.via], [undefined, undefined, '1.1 yangguang']);
 	});
+	test('who names a thousand fields in Connection is refused before each is looked for', async () => {
+		const path = newPath();
+		for (const named of ['a,'.repeat(6000), 'x'.repeat(600), 'a,'.repeat(40)]) {
+			origin.give(path, { head: [fresh] });
+			assert.equal((await ask(path, { Connection: named })).status, 431);
+			assert.equal(origin.asked(path).length, 0);
+		}
+		assert.equal((await ask(path, { Connection: `close${', x-hop'.repeat(30)}` })).status, 200);
+		const other = newPath();
+		origin.give(other, { head: [fresh, `Connection: ${'a,'.repeat(3000)}`] });
+		assert.equal((await ask(other)).status, 502);
+	});
 	test('fields of the connection are neither kept nor passed', async () => {
 		const { how, one, two } = await twice([fresh, 'Connection: a, keep-alive', 'A: 1', 'B: 2', 'Keep-Alive: timeout=9', 'Proxy-Authenticate: x', 'Upgrade: y', 'Trailer: z']);
 		assert.equal(how, 'store');
