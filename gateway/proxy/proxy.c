@@ -32,6 +32,18 @@ struct proxies {
 
 /* ── what the HTTP server tells ── */
 
+static bool on_connect(void *arg, struct str peer)
+{
+	const struct proxies *p = arg;
+	return connections_come(p->gateway->limiting.connections, peer);
+}
+
+static void on_disconnect(void *arg, struct str peer)
+{
+	const struct proxies *p = arg;
+	connections_gone(p->gateway->limiting.connections, peer);
+}
+
 static enum err on_head(void *arg, struct http_exchange *x, size_t *body_bytes_max)
 {
 	struct proxies *p = arg;
@@ -149,15 +161,15 @@ enum err proxies_listen(struct proxies *p)
 {
 	struct gateway *g = p->gateway;
 	const struct listeners *l = g->process->listeners;
-	struct http_server_config config = {
-		.require_host = true,
-		.body_bytes_max = (size_t)16 * 1024 * 1024, /* each route has its own */
-		.on_head = on_head,
-		.on_request = on_request,
-		.on_refused = on_refused,
-		.on_finished = request_finished,
-		.arg = p,
-	};
+	struct http_server_config config = gateway_limits(g);
+	config.body_bytes_max = (size_t)16 * 1024 * 1024; /* each route has its own */
+	config.on_connect = on_connect;
+	config.on_disconnect = on_disconnect;
+	config.on_head = on_head;
+	config.on_request = on_request;
+	config.on_refused = on_refused;
+	config.on_finished = request_finished;
+	config.arg = p;
 	for (unsigned i = 0; i < PROXY_LISTENERS_MAX; i++) {
 		struct str address = listeners_address(l, &g->boot, LISTENER_PROXY + i, g->worker);
 		if (!address.p) continue;
