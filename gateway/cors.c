@@ -7,7 +7,8 @@ enum { ORIGINS_MAX = 64 };
 	"Authorization, X-API-Key, Content-Type, Accept-Language, Idempotency-Key, If-Match, "                         \
 	"If-None-Match, X-HTTP-Method-Override, traceparent, tracestate"
 #define EXPOSE_HEADERS                                                                                                 \
-	"ETag, Location, Link, Retry-After, Idempotency-Replayed, Request-Id, RateLimit, RateLimit-Policy"
+	"ETag, Location, Link, Content-Disposition, Retry-After, WWW-Authenticate, Idempotency-Replayed, Request-Id, " \
+	"RateLimit, RateLimit-Policy"
 
 const struct str CORS_ALLOW_HEADERS = { ALLOW_HEADERS, sizeof ALLOW_HEADERS - 1 };
 const struct str CORS_EXPOSE_HEADERS = { EXPOSE_HEADERS, sizeof EXPOSE_HEADERS - 1 };

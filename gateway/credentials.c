@@ -36,6 +36,7 @@ struct credentials {
 	struct token_issuer issuer;
 	struct lru tokens;
 	struct lru keys;
+	struct lru unknown_keys; /* int64_t: until when; apart, so that who guesses drives no partner's key out */
 	struct memory anonymous;
 	uint64_t *hits;
 	uint64_t *misses;
@@ -136,13 +137,16 @@ enum err credentials_verify(struct credentials *c, struct arena *a, struct str t
 {
 	struct principal p;
 	++*c->misses;
-	TRY(keyring_verify(c->keyring, a, &c->issuer, token, now_s, &p));
-	TRY(check_alive(c, &p, 0, now_s));
+	enum err e = keyring_verify(c->keyring, a, &c->issuer, token, now_s, &p);
+	if (e != ERR_NONE && e != ERR_TOKEN_EXPIRED) return e;
+	/* Also of who is refused: an old token that comes again and again costs no second signature check. */
 	struct memory *m = lru_put(&c->tokens, token);
-	if (m && memory_fill(m, &p) && memory_seal(m, *c->seal_key, a, now_s))
+	bool kept = m && memory_fill(m, &p);
+	if (e == ERR_NONE) e = check_alive(c, &p, 0, now_s);
+	if (kept && e == ERR_NONE && memory_seal(m, *c->seal_key, a, now_s))
 		return memory_give(m, *c->seal_key, a, now_s, out);
-	if (m) lru_remove(&c->tokens, token);
-	return give_large(c, a, &p, now_s, out);
+	if (m && (!kept || e == ERR_NONE)) lru_remove(&c->tokens, token);
+	return e == ERR_NONE ? give_large(c, a, &p, now_s, out) : e;
 }
 
 enum err credentials_api_key(struct credentials *c, struct arena *a, struct str key, int64_t now_s, struct caller *out)
@@ -151,7 +155,13 @@ enum err credentials_api_key(struct credentials *c, struct arena *a, struct str 
 	if (!api_keys_well_formed(key)) return ERR_TOKEN_INVALID;
 	api_keys_hash(key, hex);
 	struct memory *m = lru_get(&c->keys, str_span(hex, sizeof hex));
-	if (!m || now_s > m->fresh_s) return ERR_RETRY;
+	if (!m) {
+		const int64_t *until_s = lru_get(&c->unknown_keys, str_span(hex, sizeof hex));
+		if (!until_s || now_s > *until_s) return ERR_RETRY;
+		++*c->hits;
+		return ERR_TOKEN_INVALID;
+	}
+	if (now_s > m->fresh_s) return ERR_RETRY;
 	++*c->hits;
 	return use_memory(c, m, a, now_s, out);
 }
@@ -175,12 +185,15 @@ enum err credentials_vouch(
 static void learn_api_key(void *arg, struct str hex, const struct principal *p, int64_t fresh_s)
 {
 	struct credentials *c = arg;
+	if (!p) {
+		lru_remove(&c->keys, hex);
+		int64_t *until_s = lru_put(&c->unknown_keys, hex);
+		if (until_s) *until_s = fresh_s;
+		return;
+	}
 	struct memory *m = lru_put(&c->keys, hex);
 	if (!m) return;
-	if (!p)
-		*m = (struct memory){ .filled = true, .verdict = ERR_TOKEN_INVALID };
-	else if (!memory_fill(m, p))
-		*m = (struct memory){ .filled = true, .verdict = ERR_INTERNAL };
+	if (!memory_fill(m, p)) *m = (struct memory){ .filled = true, .verdict = ERR_INTERNAL };
 	m->fresh_s = fresh_s;
 }
 
@@ -190,6 +203,7 @@ static void init_caches(struct credentials *c)
 	lru_init(&c->tokens, TOKENS_MAX, TOKEN_BYTES_MAX, sizeof(struct memory));
 	lru_hash_end(&c->tokens, TOKEN_END_BYTES);
 	lru_init(&c->keys, API_KEYS_MAX, API_KEY_HEX_BYTES, sizeof(struct memory));
+	lru_init(&c->unknown_keys, API_KEYS_MAX, API_KEY_HEX_BYTES, sizeof(int64_t));
 	CHECK(memory_fill(&c->anonymous, &nobody));
 }
 
@@ -197,6 +211,7 @@ void credentials_flush(struct credentials *c)
 {
 	lru_free(&c->tokens);
 	lru_free(&c->keys);
+	lru_free(&c->unknown_keys);
 	init_caches(c);
 }
 
@@ -230,6 +245,7 @@ void credentials_free(struct credentials *c)
 	api_keys_free(c->api_keys);
 	lru_free(&c->tokens);
 	lru_free(&c->keys);
+	lru_free(&c->unknown_keys);
 	free(c);
 }
 

@@ -2,7 +2,7 @@
  * as '-': some who stand behind us make no difference, and nobody may say by X_Forwarded_For what X-Forwarded-For may not. */
 #include "gateway/fields.h"
 
-enum { CONNECTION_BYTES_MAX = 512 };
+enum { CONNECTION_BYTES_MAX = 512, CONNECTION_MEMBERS_MAX = 32 };
 
 #define NAME(lit)                                                                                                      \
 	{                                                                                                              \
@@ -57,11 +57,25 @@ struct str fields_connection(struct arena *a, struct http_fields fields)
 	return all;
 }
 
+bool fields_connection_fits(struct http_fields fields)
+{
+	size_t bytes = 0, members = 0;
+	for (unsigned i = 0; i < fields.count; i++) {
+		const struct http_field *f = &fields.items[i];
+		if (f->name.n != 10 || !str_eq_ci(f->name, STR("connection"))) continue;
+		bytes += f->value.n;
+		members++;
+		if (bytes > CONNECTION_BYTES_MAX) return false;
+		for (size_t k = 0; k < f->value.n; k++) members += f->value.p[k] == ',';
+	}
+	return members <= CONNECTION_MEMBERS_MAX;
+}
+
 enum err fields_drop_named(struct arena *a, struct http_fields *fields)
 {
 	struct str named = fields_connection(a, *fields);
 	if (!named.n) return ERR_NONE;
-	if (named.n > CONNECTION_BYTES_MAX) return ERR_HEADERS_TOO_LARGE; /* each member is looked for in each field */
+	if (!fields_connection_fits(*fields)) return ERR_HEADERS_TOO_LARGE;
 	struct http_field *kept = arena_array(a, fields->count, sizeof *kept);
 	unsigned count = 0;
 	if (!kept) return ERR_MEMORY;

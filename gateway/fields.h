@@ -7,6 +7,8 @@
 
 /** Members of all Connection fields as one list, in the arena if there are several; absent when only "close" and "keep-alive" are named. */
 struct str fields_connection(struct arena *a, struct http_fields fields);
+/** False when more is named than a connection has options: each member is looked for in each field. 512 bytes, 32 members. */
+bool fields_connection_fits(struct http_fields fields);
 /**
  * Takes out of a request what its Connection fields name: nobody in the gateway sees then what the service would not (a cache key, a
  * retry, a rule must not hang on it). Fails: ERR_HEADERS_TOO_LARGE (too much is named), ERR_MEMORY.

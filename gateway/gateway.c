@@ -36,7 +36,8 @@ static enum err on_head(void *arg, struct http_exchange *x, size_t *body_bytes_m
 	struct gateway *g = arg;
 	struct request *r = request_new(g, x);
 	if (!r) return ERR_MEMORY;
-	struct proxy_route *proxy = g->proxies ? proxies_find(g->proxies, x->path, true) : NULL;
+	struct proxy_route *proxy = NULL;
+	if (g->proxies) TRY(proxies_find(g->proxies, &x->arena, x->path, true, &proxy));
 	if (proxy) request_use_proxy(r, proxy);
 	steps_run(r, AT_HEAD);
 	*body_bytes_max = r->operation ? r->operation->body_bytes_max
@@ -304,25 +305,29 @@ static enum err open_identity(struct gateway *g)
 	return ERR_NONE;
 }
 
-static enum err open_public(struct gateway *g)
+struct http_server_config gateway_limits(const struct gateway *g)
 {
-	struct http_server_config config = {
-		.require_host = true,
+	const struct settings *s = &g->settings;
+	return (struct http_server_config){ .require_host = true,
 		.unread_bytes_max = UNREAD_BYTES_MAX,
 		.unread_total_max = UNREAD_TOTAL_MAX,
-		.connections_max = g->settings.connections_max,
-		.head_timeout_ms = g->settings.head_timeout_ms,
-		.body_timeout_ms = g->settings.body_timeout_ms,
-		.idle_timeout_ms = g->settings.idle_timeout_ms,
-		.write_timeout_ms = g->settings.write_timeout_ms,
-		.on_connect = on_connect,
-		.on_disconnect = on_disconnect,
-		.on_head = on_head,
-		.on_request = on_request,
-		.on_refused = on_refused,
-		.on_finished = request_finished,
-		.arg = g,
-	};
+		.connections_max = s->connections_max,
+		.head_timeout_ms = s->head_timeout_ms,
+		.body_timeout_ms = s->body_timeout_ms,
+		.idle_timeout_ms = s->idle_timeout_ms,
+		.write_timeout_ms = s->write_timeout_ms };
+}
+
+static enum err open_public(struct gateway *g)
+{
+	struct http_server_config config = gateway_limits(g);
+	config.on_connect = on_connect;
+	config.on_disconnect = on_disconnect;
+	config.on_head = on_head;
+	config.on_request = on_request;
+	config.on_refused = on_refused;
+	config.on_finished = request_finished;
+	config.arg = g;
 	const struct listeners *l = g->process->listeners;
 	struct str plain = listeners_address(l, &g->boot, LISTENER_PLAIN, g->worker);
 	struct str tls = listeners_address(l, &g->boot, LISTENER_TLS, g->worker);
@@ -365,7 +370,7 @@ static enum err open_contracts(struct gateway *g)
 	TRY(upstreams_open(g->loop, &g->boot, g->settings.upstreams, g->metrics, &g->upstreams));
 	TRY(gateway_load_plan(g, &g->plan));
 	g->docs = docs_open(g->settings.docs_dir.p);
-	TRY(limiting_open(&g->limiting, g->loop, &g->settings, g->seal_key, g->metrics));
+	limiting_open_rates(&g->limiting, g->loop, &g->settings, g->seal_key, g->metrics);
 	return open_identity(g);
 }
 
@@ -466,6 +471,7 @@ static enum err boot(struct gateway *g)
 	open_metrics(g);
 	TRY(open_traces(g));
 	TRY(open_cache(g));
+	TRY(limiting_open(&g->limiting, &g->settings, g->metrics));
 	if (g->settings.contracts) TRY(open_contracts(g));
 	TRY(gateway_load_address_rules(g, g->plan, g->proxy_table, &g->address_rules));
 	g->denied = metrics_counter(

@@ -77,6 +77,8 @@ struct gateway {
 	bool stopped; /* upstreams are going: nothing more is sent */
 };
 
+/** What clients may take of each listener: connections, time and memory, as set. */
+struct http_server_config gateway_limits(const struct gateway *g);
 /** Contracts, keys, certificates and plain proxy routes anew, all or nothing (SIGHUP). */
 void gateway_reload(void *gateway, int signo);
 /** What the process is to be able to do, from the contracts as they are now. */

@@ -125,7 +125,7 @@ enum err keyring_verify(const struct keyring *k, struct arena *a, const struct t
     int64_t now_s, struct principal *out)
 {
 	if (!k->loaded) return ERR_UNAVAILABLE;
-	return token_verify(a, issuer, &k->keys, token, now_s, out);
+	return token_verify_old(a, issuer, &k->keys, token, now_s, out);
 }
 
 /* True when the token's header names a key, and it is not in the set. What cannot be read is the verifier's to refuse. */

@@ -17,7 +17,7 @@ void keyring_free(struct keyring *k);
 bool keyring_loaded(const struct keyring *k);
 /** Fetches now unless a fetch runs. */
 void keyring_refresh(struct keyring *k);
-/** Verifies with the present set (common/auth/token.h). */
+/** Verifies with the present set, as token_verify_old. */
 MUST_USE enum err keyring_verify(const struct keyring *k, struct arena *a, const struct token_issuer *issuer,
     struct str token, int64_t now_s, struct principal *out);
 

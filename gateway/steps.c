@@ -132,7 +132,8 @@ void request_refused(struct request *r, struct http_exchange *x, enum err why)
 		http_respond(x, &(struct http_response){ .status = err_info(why)->status, .close = true });
 		return;
 	}
-	if (limit_address(r) != NEXT_FAIL) r->problem = (struct problem){ .err = why };
+	if (limit_address(r) != NEXT_FAIL)
+		r->problem = (struct problem){ .err = why, .retry_after_s = why == ERR_BUSY ? 1 : 0 };
 	steps_fail(r);
 }
 

@@ -2,6 +2,7 @@
 #include "gateway/upstreams.h"
 
 #include "common/core/log.h"
+#include "common/net/names.h"
 
 enum { EXCLUSIVE_CONNECTIONS = 16, EXCLUSIVE_QUEUE_MAX = 256, CONNECT_TIMEOUT_MS = 1000, HEALTH_INTERVAL_MS = 2000 };
 
@@ -155,7 +156,8 @@ static enum err parse_entry(struct entry *e, struct str text)
 	e->name = str_trim(e->name);
 	while (str_cut(&rest, '|', &address)) {
 		address = str_trim(address);
-		if (!address.n || e->address_count == UPSTREAM_ADDRESSES_MAX) return ERR_CONFIG;
+		if (address_kind_of(address) != ADDRESS_FIXED || e->address_count == UPSTREAM_ADDRESSES_MAX)
+			return ERR_CONFIG;
 		e->addresses[e->address_count++] = address;
 	}
 	return e->name.n && e->address_count ? ERR_NONE : ERR_CONFIG;

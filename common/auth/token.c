@@ -208,8 +208,8 @@ static enum err read_claims(
 	return check_times(claims, now_s, &out->expires_s);
 }
 
-enum err token_verify(struct arena *a, const struct token_issuer *i, const struct token_keys *keys, struct str token,
-    int64_t now_s, struct principal *out)
+enum err token_verify_old(struct arena *a, const struct token_issuer *i, const struct token_keys *keys,
+    struct str token, int64_t now_s, struct principal *out)
 {
 	struct str rest = token, header, payload, signature;
 	*out = (struct principal){ .kind = PRINCIPAL_ANONYMOUS };
@@ -223,7 +223,15 @@ enum err token_verify(struct arena *a, const struct token_issuer *i, const struc
 	const struct json *claims = read_object(a, payload);
 	struct principal p = { .kind = PRINCIPAL_ANONYMOUS };
 	if (!claims) return ERR_TOKEN_INVALID;
-	TRY(read_claims(i, claims, now_s, &p));
-	*out = p;
-	return ERR_NONE;
+	enum err e = read_claims(i, claims, now_s, &p);
+	if (e == ERR_NONE || e == ERR_TOKEN_EXPIRED) *out = p;
+	return e;
+}
+
+enum err token_verify(struct arena *a, const struct token_issuer *i, const struct token_keys *keys, struct str token,
+    int64_t now_s, struct principal *out)
+{
+	enum err e = token_verify_old(a, i, keys, token, now_s, out);
+	if (e != ERR_NONE) *out = (struct principal){ .kind = PRINCIPAL_ANONYMOUS };
+	return e;
 }

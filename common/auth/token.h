@@ -35,6 +35,9 @@ struct token_keys {
  */
 MUST_USE enum err token_verify(struct arena *a, const struct token_issuer *i, const struct token_keys *keys,
     struct str token, int64_t now_s, struct principal *out);
+/** The same for who remembers refusals: ERR_TOKEN_EXPIRED means that nothing else is wrong, and *out is whom it was given to. */
+MUST_USE enum err token_verify_old(struct arena *a, const struct token_issuer *i, const struct token_keys *keys,
+    struct str token, int64_t now_s, struct principal *out);
 
 enum { JWKS_KEYS_MAX = 16, JWKS_BYTES_MAX = 64 * 1024 };
 /**

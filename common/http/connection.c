@@ -44,8 +44,11 @@ static size_t progress_of(const struct connection *c, enum wait wait)
 void connection_count(struct connection *c)
 {
 	size_t pending = c->stream && !c->cut ? stream_pending(c->stream) : 0;
+	size_t body = c->stream && !c->cut && c->reading ? c->reading->intake.body.n : 0;
 	c->server->pending_bytes += pending - c->counted;
+	c->server->body_bytes += body - c->body_counted;
 	c->counted = pending;
+	c->body_counted = body;
 }
 
 void connection_wait(struct connection *c)
@@ -167,6 +170,13 @@ static void on_data(void *arg, struct str bytes)
 		return;
 	}
 	feed(c, bytes);
+	connection_wait(c);
+	server_turn_away_slow(c->server);
+}
+
+void connection_turn_away(struct connection *c)
+{
+	refuse(c, ERR_BUSY);
 	connection_wait(c);
 }
 
@@ -300,6 +310,7 @@ static void on_flush(struct loop_task *task)
 	if (c->wait == WAIT_IDLE) unwait(c); /* a new idle time begins */
 	connection_wait(c);
 	server_cut_slow(c->server);
+	server_turn_away_slow(c->server);
 }
 
 static const struct stream_events events = { on_data, on_end, on_drained, on_closed };

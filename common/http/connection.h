@@ -45,6 +45,7 @@ struct connection {
 	struct list wait_link;
 	int64_t wait_since_ms;
 	size_t counted; /* its part of server->pending_bytes */
+	size_t body_counted; /* its part of server->body_bytes */
 	size_t wait_mark; /* progress when the wait began: body bytes received, or bytes still pending */
 	size_t lingered;
 	bool input_over; /* nothing more is parsed */
@@ -83,6 +84,7 @@ struct http_server {
 	unsigned spare_buffer_count;
 	struct http_server_stats stats;
 	size_t pending_bytes; /* answers that their clients do not take, of all connections */
+	size_t body_bytes; /* of bodies that are not complete, of all connections */
 	int64_t date_s, date_checked_ms;
 	char date[32];
 	bool draining;
@@ -104,12 +106,16 @@ void connection_expire(struct connection *c);
 void connection_drain(struct connection *c);
 /** Drops a client that does not read, and what waits for it. */
 void connection_cut(struct connection *c);
-/** Brings server->pending_bytes up to date. */
+/** Tells a client whose body is still coming that there is no room for it (ERR_BUSY), and ends its connection. */
+void connection_turn_away(struct connection *c);
+/** Brings server->pending_bytes and ->body_bytes up to date. */
 void connection_count(struct connection *c);
 /** Puts the connection on the list of what it now waits for. */
 void connection_wait(struct connection *c);
 /** Over the budget of unread answers: the clients that have taken nothing for longest are cut. */
 void server_cut_slow(struct http_server *s);
+/** Over the budget of unfinished bodies: those that have come least far for longest are turned away. */
+void server_turn_away_slow(struct http_server *s);
 /** The last step of a connection that is gone. */
 void server_forget(struct connection *c);
 

@@ -14,9 +14,15 @@ enum {
 	REQUEST_BYTES_MAX = STREAM_PENDING_MAX,
 	ARENA_FIRST_BYTES = 4096,
 	HEAD_BYTES_MAX = 256 * 1024,
+	ADDRESS_BYTES = 128, /* more than a Unix socket's path may have */
 };
 
 enum link_state { LINK_CONNECTING, LINK_BUSY, LINK_TELLING, LINK_IDLE, LINK_GONE };
+
+struct origin_address {
+	char text[ADDRESS_BYTES];
+	size_t n;
+};
 
 struct origin_link {
 	struct list link; /* in origin->links or ->idle */
@@ -25,6 +31,7 @@ struct origin_link {
 	struct origin_call *call;
 	enum link_state state;
 	bool spoiled; /* not to be used again */
+	struct origin_address to;
 	int64_t since_ms;
 	struct channel reader; /* reply.c's view: what is being read */
 	struct upstream_call reply;
@@ -37,7 +44,8 @@ struct origin_call {
 	struct origin_link *on;
 	struct buf request;
 	bool head_request;
-	unsigned tries;
+	unsigned tries; /* of addresses, from first_address on: others that connect meanwhile take none of them away */
+	unsigned first_address;
 	int64_t deadline_ms;
 	enum err status;
 	upstream_done *done;
@@ -49,7 +57,8 @@ struct origin {
 	struct loop *loop;
 	struct origin_config config;
 	struct upstream shape; /* for reply.c: its limits */
-	struct str *addresses;
+	struct origin_address *addresses;
+	unsigned address_count; /* 0: none is known yet, and calls wait */
 	unsigned next_address;
 	struct list links; /* connecting, busy or telling */
 	struct list idle; /* newest last */
@@ -236,7 +245,7 @@ static bool link_connect(struct origin *o, struct origin_call *call);
 static void connect_elsewhere(struct origin *o, struct origin_call *call)
 {
 	call->on = NULL;
-	while (call->tries < o->config.address_count)
+	while (call->tries < o->address_count)
 		if (link_connect(o, call)) return;
 	call_done(call, ERR_SAFE_RETRY_LATER);
 }
@@ -277,16 +286,21 @@ static struct origin_link *link_new(struct origin *o)
 	return k;
 }
 
+static struct str text_of(const struct origin_address *a)
+{
+	return str_span(a->text, a->n);
+}
+
 /* Tries the next address. */
 static bool link_connect(struct origin *o, struct origin_call *call)
 {
-	struct str address = o->addresses[o->next_address++ % o->config.address_count];
-	call->tries++;
 	struct origin_link *k = link_new(o);
+	if (!call->tries) call->first_address = o->next_address++;
+	k->to = o->addresses[(call->first_address + call->tries++) % o->address_count];
 	k->state = LINK_CONNECTING;
 	k->call = call;
 	call->on = k;
-	if (stream_connect(o->loop, address, on_connected, &events, k, &k->stream) == ERR_NONE) return true;
+	if (stream_connect(o->loop, text_of(&k->to), on_connected, &events, k, &k->stream) == ERR_NONE) return true;
 	k->stream = NULL;
 	k->call = NULL;
 	call->on = NULL;
@@ -310,7 +324,7 @@ static void start(struct origin *o, struct origin_call *call)
 
 static bool has_room(const struct origin *o)
 {
-	return o->idle_count > 0 || o->link_count < o->config.connections_max;
+	return o->idle_count > 0 || (o->address_count && o->link_count < o->config.connections_max);
 }
 
 static void give_work(struct origin *o)
@@ -399,7 +413,7 @@ static void on_free_task(struct loop_task *task)
 struct origin *origin_new(struct loop *l, const struct origin_config *config)
 {
 	struct origin *o = calloc(1, sizeof *o);
-	CHECK(o != NULL && config->address_count > 0);
+	CHECK(o != NULL);
 	o->loop = l;
 	o->config = *config;
 	if (!o->config.connections_max) o->config.connections_max = 256;
@@ -409,9 +423,6 @@ struct origin *origin_new(struct loop *l, const struct origin_config *config)
 	if (o->config.connect_timeout_ms <= 0) o->config.connect_timeout_ms = 1000;
 	if (o->config.idle_ms <= 0) o->config.idle_ms = 2000;
 	o->shape.config.reply_bytes_max = o->config.reply_bytes_max;
-	o->addresses = calloc(config->address_count, sizeof *o->addresses);
-	CHECK(o->addresses != NULL);
-	for (unsigned i = 0; i < config->address_count; i++) o->addresses[i] = config->addresses[i];
 	o->done_task.run = on_done_task;
 	o->free_task.run = on_free_task;
 	list_init(&o->links);
@@ -420,7 +431,57 @@ struct origin *origin_new(struct loop *l, const struct origin_config *config)
 	list_init(&o->waiting);
 	list_init(&o->done);
 	o->tick = timer_new(l, on_tick, o);
+	origin_use(o, config->addresses, config->address_count);
+	o->config.addresses = NULL; /* ours are copies */
 	return o;
+}
+
+static bool is_used(const struct origin *o, const struct origin_link *k)
+{
+	for (unsigned i = 0; i < o->address_count; i++)
+		if (str_eq(text_of(&o->addresses[i]), text_of(&k->to))) return true;
+	return false;
+}
+
+/* Connections to where the origin is no longer: those that rest go, the others end with their answers. */
+static void leave_old_places(struct origin *o)
+{
+	for (struct list *i = o->links.next; i != &o->links; i = i->next) {
+		struct origin_link *k = CONTAINER_OF(i, struct origin_link, link);
+		if (!is_used(o, k)) k->spoiled = true;
+	}
+	for (struct list *i = o->idle.next, *next; i != &o->idle; i = next) {
+		struct origin_link *k = CONTAINER_OF(i, struct origin_link, link);
+		next = i->next;
+		if (is_used(o, k)) continue;
+		list_remove(&k->link);
+		list_push(&o->links, &k->link);
+		link_close(k);
+	}
+}
+
+void origin_use(struct origin *o, const struct str *addresses, unsigned count)
+{
+	struct origin_address *copies = count ? calloc(count, sizeof *copies) : NULL;
+	CHECK(!count || copies != NULL);
+	for (unsigned i = 0; i < count; i++) {
+		copies[i].n =
+		    addresses[i].n < ADDRESS_BYTES ? addresses[i].n : 0; /* too long for any socket: fails to connect */
+		memcpy(copies[i].text, addresses[i].p, copies[i].n);
+	}
+	free(o->addresses);
+	o->addresses = copies;
+	o->address_count = count;
+	leave_old_places(o);
+	if (count) give_work(o);
+}
+
+void origin_give_up(struct origin *o)
+{
+	for (struct list *i; !o->address_count && (i = list_shift(&o->waiting));) {
+		o->waiting_count--;
+		call_done(CONTAINER_OF(i, struct origin_call, link), ERR_SAFE_RETRY_LATER);
+	}
 }
 
 void origin_free(struct origin *o)
@@ -491,6 +552,7 @@ struct origin_stats origin_stats(const struct origin *o)
 	struct origin_stats stats = o->stats;
 	stats.connections = o->link_count;
 	stats.queued = o->waiting_count;
+	stats.addresses = o->address_count;
 	for (struct list *i = o->links.next; i != &o->links; i = i->next)
 		if (CONTAINER_OF(i, struct origin_link, link)->state == LINK_BUSY) stats.in_flight++;
 	return stats;

@@ -11,8 +11,8 @@ struct origin;
 
 struct origin_config {
 	struct str name;
-	const struct str *addresses; /* tried in turn when one cannot be connected to */
-	unsigned address_count;
+	const struct str *addresses; /* tried in turn when one cannot be connected to; copied */
+	unsigned address_count; /* 0: calls wait until there are some (origin_use) */
 	unsigned connections_max; /* default 256; more calls wait */
 	unsigned idle_max; /* connections kept without a request, default 32 */
 	size_t queue_max; /* waiting for a connection; more fail with ERR_BUSY; default 1024 */
@@ -24,6 +24,11 @@ struct origin_config {
 struct origin *origin_new(struct loop *l, const struct origin_config *config);
 /** Calls still open end with ERR_ABORTED, inside this call. NULL is fine. */
 void origin_free(struct origin *o);
+
+/** From now on it is there. Connections to where it is no longer end with the answer that they carry. */
+void origin_use(struct origin *o, const struct str *addresses, unsigned count);
+/** No address can be told: calls that wait for one end with ERR_SAFE_RETRY_LATER. */
+void origin_give_up(struct origin *o);
 
 struct origin_request {
 	struct str head; /* whole, with the empty line; copied */
@@ -42,6 +47,7 @@ struct origin_stats {
 	unsigned connections;
 	unsigned in_flight;
 	unsigned queued;
+	unsigned addresses;
 	uint64_t sent, failed, timed_out, spoiled; /* spoiled: bytes behind an answer */
 };
 struct origin_stats origin_stats(const struct origin *o);

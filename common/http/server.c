@@ -81,6 +81,12 @@ void server_cut_slow(struct http_server *s)
 	}
 }
 
+void server_turn_away_slow(struct http_server *s)
+{
+	while (s->body_bytes > s->config.bodies_total_max && !list_empty(&s->waits[WAIT_BODY]))
+		connection_turn_away(CONTAINER_OF(s->waits[WAIT_BODY].next, struct connection, wait_link));
+}
+
 static void keep_ticking(struct http_server *s)
 {
 	bool wanted = s->stats.connections > 0 || (s->draining && handshakes(s) > 0);
@@ -241,6 +247,7 @@ static struct http_server_config with_defaults(const struct http_server_config *
 	c.connections_max = affordable(c.connections_max ? c.connections_max : 20000);
 	c.unread_bytes_max = or_size(c.unread_bytes_max, 1024 * 1024);
 	c.unread_total_max = or_size(c.unread_total_max, 64 * 1024 * 1024);
+	c.bodies_total_max = or_size(c.bodies_total_max, 128 * 1024 * 1024);
 	c.arena_bytes_max = or_size(c.arena_bytes_max, 4 * 1024 * 1024);
 	c.head_timeout_ms = or_ms(c.head_timeout_ms, 10 * 1000);
 	c.body_timeout_ms = or_ms(c.body_timeout_ms, 20 * 1000);

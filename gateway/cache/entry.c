@@ -86,19 +86,35 @@ static bool may_be_coded(const struct entry_source *s)
 	       !http_count(f, STR("set-cookie")) && !http_list_has(f, STR("cache-control"), STR("no-transform"));
 }
 
-/* Writes the lines; *bare is where Content-Length begins. */
-static void put_lines(struct buf *out, const struct entry_source *s, size_t body_n, size_t *bare, unsigned *have)
+/* What only describes content has no place in a 304 (RFC 9110 15.4.5). */
+static bool is_of_content(struct str name)
 {
-	*have = 0;
+	return name.n > 8 && str_eq_ci(str_span(name.p, 8), STR("content-")) &&
+	       (str_eq_ci(name, STR("content-type")) || str_eq_ci(name, STR("content-encoding")) ||
+		   str_eq_ci(name, STR("content-language")));
+}
+
+static void put_lines_of(struct buf *out, const struct entry_source *s, bool of_content, unsigned *have)
+{
 	for (unsigned i = 0; i < s->fields.count; i++) {
 		const struct http_field *f = &s->fields.items[i];
+		if (is_of_content(f->name) != of_content || entry_hides(s->policy, f->name)) continue;
 		if (str_eq_ci(f->name, STR("age")) || str_eq_ci(f->name, STR("content-length"))) continue;
-		if (entry_hides(s->policy, f->name)) continue;
 		if (str_eq_ci(f->name, STR("date"))) *have |= HTTP_LINES_DATE;
 		if (str_eq_ci(f->name, STR("server"))) *have |= HTTP_LINES_SERVER;
 		put_line(out, *f);
 	}
+}
+
+/* Ordered so that each kind of answer takes a beginning of them: *brief ends what a 304 says, *bare is where Content-Length begins. */
+static void put_lines(
+    struct buf *out, const struct entry_source *s, size_t body_n, size_t *brief, size_t *bare, unsigned *have)
+{
+	*have = 0;
+	put_lines_of(out, s, false, have);
 	if (may_be_coded(s)) BUF_LIT(out, "Vary: Accept-Encoding\r\n");
+	*brief = out->n;
+	put_lines_of(out, s, true, have);
 	*bare = out->n;
 	if (s->status != 204) buf_printf(out, "Content-Length: %zu\r\n", body_n);
 }
@@ -133,6 +149,7 @@ struct made {
 	unsigned vary_count;
 	struct buf vary_text;
 	struct buf lines;
+	size_t brief_n;
 	size_t bare_n;
 	unsigned have;
 };
@@ -168,6 +185,7 @@ static struct entry *lay_out(struct packer *k, const struct entry_source *s, con
 		.reason = reason,
 		.fields = { fields, s->fields.count },
 		.lines = lines,
+		.lines_brief_n = m->brief_n,
 		.lines_bare_n = m->bare_n,
 		.lines_have = m->have,
 		.vary = vary,
@@ -217,7 +235,7 @@ struct entry *entry_new(const struct entry_source *s)
 		if (!may_stand_in_a_message(s->fields.items[i])) return NULL;
 	buf_init(&m.vary_text, TEXT_MAX);
 	buf_init(&m.lines, TEXT_MAX);
-	put_lines(&m.lines, s, s->share ? s->share->n : s->body.n, &m.bare_n, &m.have);
+	put_lines(&m.lines, s, s->share ? s->share->n : s->body.n, &m.brief_n, &m.bare_n, &m.have);
 	if (gather_vary(s, m.vary, &m.vary_count, &m.vary_text) && buf_ok(&m.lines)) e = place(s, &m);
 	buf_free(&m.vary_text);
 	buf_free(&m.lines);

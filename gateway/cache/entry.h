@@ -44,6 +44,7 @@ struct entry {
 	struct http_fields fields; /* end to end, as they came */
 	struct str
 	    lines; /* the same, ready to be sent, without Age and what no-cache="…" hides; Content-Length is the last line */
+	size_t lines_brief_n; /* of a 304: without what describes content, which stands behind the rest */
 	size_t lines_bare_n; /* without that last line */
 	unsigned lines_have; /* HTTP_LINES_… */
 	struct entry_body *body;

@@ -157,6 +157,7 @@ struct entry *entry_read(
 	get_policy(&r, &p);
 	uint64_t status = get_u64(&r);
 	s.reason = get_str(&r);
+	if (!s.reason.n) s.reason = STR_NONE; /* absent when it was written: the usual one, as from the first level */
 	get_asked(&r, asked, &asked_count);
 	get_fields(&r, fields, &field_count);
 	s.body = get_str(&r);

@@ -175,10 +175,21 @@ bool rules_is_end_to_end(struct str name, struct str connection)
 	return true;
 }
 
+/* Answers to one request's own fields, conditions, size or pace, which no key holds: given to others they would poison the store. (RFC
+ * 6585 forbids it for 428, 429, 431 and 511.) */
+static bool is_of_the_asker(int status)
+{
+	static const short known[] = { 304, 206, 401, 407, 408, 411, 412, 413, 415, 416, 417, 421, 425, 426, 428, 429,
+		431, 511, 999 };
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (known[i] == status) return true;
+	return false;
+}
+
 bool rules_keep(struct str method, int status, struct http_fields f, struct http_fields asked, const struct policy *p,
     const struct keep_options *options)
 {
-	if (!p->storable || status == 304 || status == 206 || status == 999 || rules_varies_by_all(f)) return false;
+	if (!p->storable || is_of_the_asker(status) || rules_varies_by_all(f)) return false;
 	if (http_get(asked, STR("authorization")).p && !p->for_authorized) return false;
 	if (http_get(f, STR("set-cookie")).p && !(options->store_cookies && p->explicit_lifetime)) return false;
 	if (!p->explicit_lifetime && !options->heuristics) return false;

@@ -55,7 +55,7 @@ static void answer_conditions(struct serve *s, const struct entry *e, const stru
 	if (asks && rules_not_modified(x->fields, e->etag, e->modified, clock_wall_s())) {
 		s->response.status = 304;
 		s->response.reason = STR_NONE;
-		s->response.lines.n = e->lines_bare_n;
+		s->response.lines.n = e->lines_brief_n;
 		s->response.body = STR_NONE;
 	} else if (ranges && !x->head && rules_range(x->fields, e->etag, e->body->n, &from, &to)) {
 		cut_range(s, e, from, to);

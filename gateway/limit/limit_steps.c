@@ -30,17 +30,21 @@ static void open_counters(struct limiting *l, struct metrics *m)
 	}
 }
 
-enum err limiting_open(struct limiting *l, struct loop *loop, const struct settings *settings, struct str seal_key,
-    struct metrics *metrics)
+enum err limiting_open(struct limiting *l, const struct settings *settings, struct metrics *metrics)
 {
-	struct limits_config config = { .redis = settings->redis, .key = seal_key, .share = settings->workers };
 	TRY(trusted_proxies_read(&l->trusted, settings->trusted_proxies, settings->trusted_proxy_field));
-	l->limits = limits_new(loop, &config, metrics);
 	l->connections = connections_new(settings->connections_per_address, &l->trusted);
 	metrics_counter_fn(metrics, "yg_limit_connections_refused_total",
 	    "Connections of addresses that have their share.", NULL, 0, read_refused, l->connections);
-	open_counters(l, metrics);
 	return ERR_NONE;
+}
+
+void limiting_open_rates(struct limiting *l, struct loop *loop, const struct settings *settings, struct str seal_key,
+    struct metrics *metrics)
+{
+	struct limits_config config = { .redis = settings->redis, .key = seal_key, .share = settings->workers };
+	l->limits = limits_new(loop, &config, metrics);
+	open_counters(l, metrics);
 }
 
 /* ── the steps ── */

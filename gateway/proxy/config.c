@@ -1,9 +1,11 @@
 /* The file of plain proxy routes. All faults are told at once, with their lines, as those of contracts are. */
 #include "gateway/proxy/config.h"
 
+#include "common/contract/contract.h"
 #include "common/contract/yaml.h"
 #include "common/core/config.h"
 #include "common/core/log.h"
+#include "common/net/names.h"
 
 enum {
 	FILE_BYTES_MAX = 256 * 1024,
@@ -79,13 +81,13 @@ static void read_cache_mode(struct config_reader *c, const struct json *object, 
 		yaml_fault(&c->faults, object, "cache must be honour-origin or 'off'");
 }
 
-static bool is_prefix(struct str s)
+/* Written in the one way in which paths are compared with it (table.c). */
+static bool is_prefix(struct config_reader *c, struct str s)
 {
-	if (!s.n || s.p[0] != '/' || (s.n > 1 && s.p[s.n - 1] == '/')) return false;
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] <= ' ' || (unsigned char)s.p[i] > '~' || strchr("?#|\\\"", s.p[i]))
-			return false;
-	return true;
+	struct str normal;
+	if (!s.n || s.p[0] != '/' || (s.n > 1 && s.p[s.n - 1] == '/') || str_index(s, '%') >= 0) return false;
+	if (contract_normalize_path(c->arena, s, &normal) != ERR_NONE) return false;
+	return str_eq(normal, s) && !str_contains(s, STR("//"));
 }
 
 static void read_route(struct config_reader *c, const struct json *object, struct proxy_config *config)
@@ -93,7 +95,7 @@ static void read_route(struct config_reader *c, const struct json *object, struc
 	static const int64_t MIB = 1024 * 1024;
 	struct proxy_route_config *r = &config->routes[config->route_count];
 	check_keys(c, object, "route",
-	    "name prefix origins cache public store_cookies heuristics client_control stale_s timeout_s "
+	    "name prefix origins resolve_s cache public store_cookies heuristics client_control stale_s timeout_s "
 	    "body_bytes_max reply_bytes_max connections_max");
 	*r = (struct proxy_route_config){ .name = read_text(c, object, "name", ""),
 		.prefix = read_text(c, object, "prefix", "/"),
@@ -103,14 +105,21 @@ static void read_route(struct config_reader *c, const struct json *object, struc
 		.client_control = read_flag(c, object, "client_control", true),
 		.stale_ms = read_number(c, object, "stale_s", 60, 0, 86400) * 1000,
 		.timeout_ms = read_number(c, object, "timeout_s", 30, 1, 3600) * 1000,
+		.resolve_ms = read_number(c, object, "resolve_s", 30, 1, 3600) * 1000,
 		.body_bytes_max = (size_t)read_number(c, object, "body_bytes_max", MIB, 0, MESSAGE_BYTES_MOST),
 		.reply_bytes_max = (size_t)read_number(c, object, "reply_bytes_max", 8 * MIB, 1, MESSAGE_BYTES_MOST),
 		.connections_max = (unsigned)read_number(c, object, "connections_max", 256, 1, 10000) };
 	r->origin_count = read_list(c, object, "origins", r->origins, PROXY_ADDRESSES_MAX);
+	for (unsigned i = 0; i < r->origin_count; i++)
+		if (r->origins[i].n && address_kind_of(r->origins[i]) == ADDRESS_BAD)
+			yaml_fault(&c->faults, object, "origins: %.*s is neither an address nor a name with a port",
+			    STR_FMT(r->origins[i]));
 	read_cache_mode(c, object, r);
 	if (!r->name.n) yaml_fault(&c->faults, object, "a route needs a name");
 	if (str_index(r->name, '|') >= 0) yaml_fault(&c->faults, object, "a name has no '|'");
-	if (!is_prefix(r->prefix)) yaml_fault(&c->faults, object, "prefix must be a path without '/' at its end");
+	if (!is_prefix(c, r->prefix))
+		yaml_fault(&c->faults, object,
+		    "prefix must be a path without '/' at its end, escapes, dot segments and empty ones");
 	for (unsigned i = 0; i < config->route_count; i++)
 		if (str_eq(config->routes[i].name, r->name) || str_eq(config->routes[i].prefix, r->prefix))
 			yaml_fault(&c->faults, object, "two routes have this name or prefix");

@@ -12,7 +12,7 @@ enum { PROXY_LISTENERS_MAX = 8, PROXY_ROUTES_MAX = 64, PROXY_ADDRESSES_MAX = 16 
 struct proxy_route_config {
 	struct str name; /* in logs and metrics */
 	struct str prefix; /* of the path, by whole segments */
-	struct str origins[PROXY_ADDRESSES_MAX];
+	struct str origins[PROXY_ADDRESSES_MAX]; /* addresses, or names with a port */
 	unsigned origin_count;
 	bool is_public; /* on the gateway's own listener too */
 	bool cache; /* honour-origin; else off */
@@ -21,6 +21,7 @@ struct proxy_route_config {
 	bool client_control; /* Cache-Control of requests is honoured */
 	int64_t stale_ms; /* past its lifetime an answer may stand in for an origin that cannot be reached */
 	int64_t timeout_ms;
+	int64_t resolve_ms; /* so often names are looked up */
 	size_t body_bytes_max;
 	size_t reply_bytes_max;
 	unsigned connections_max;

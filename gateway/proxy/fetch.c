@@ -6,6 +6,7 @@
 #include "common/contract/contract.h"
 #include "common/core/clock.h"
 #include "common/core/id.h"
+#include "gateway/fields.h"
 
 enum { HEAD_BYTES_MAX = 128 * 1024, REFRESHES_MAX = 256, REFRESH_TIMEOUT_MS = 30000, BACKOFF_MOST = 6 };
 
@@ -32,13 +33,47 @@ struct http_fields fetch_end_to_end(struct arena *a, struct http_fields all)
 	return (struct http_fields){ items, count };
 }
 
-/* What an origin might act on although no key holds it: a way to poison what others are given. */
+/* Names that others read with '_' as '-' (whoever makes environment variables of them) are compared so. */
+static bool is_named(struct str ours, struct str name)
+{
+	if (name.n != ours.n) return false;
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i] == '_' ? '-' : name.p[i];
+		if (c >= 'A' && c <= 'Z') c |= 0x20;
+		if (c != ours.p[i]) return false;
+	}
+	return true;
+}
+
+static bool is_prefixed(struct str ours, struct str name)
+{
+	return name.n >= ours.n && is_named(ours, str_span(name.p, ours.n));
+}
+
+/* What an origin might act on although no key holds it: a way to poison what others are given. Who asks is no part of an answer
+ * that may be shared, so X-Forwarded-For stays: origins log it. */
 static bool is_poison(struct str name)
 {
-	static const struct str names[] = { { "x-forwarded-host", 16 }, { "x-original-url", 14 },
-		{ "x-rewrite-url", 13 }, { "x-http-method-override", 22 } };
+	static const struct str families[] = { STR("x-forwarded-"), STR("x-original-"), STR("x-rewrite-"),
+		STR("x-http-"), STR("x-override-") };
+	static const struct str names[] = { STR("forwarded"), STR("x-host"), STR("x-method-override"),
+		STR("x-url-scheme"), STR("front-end-https") };
+	if (is_named(STR("x-forwarded-for"), name)) return false;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++)
+		if (is_prefixed(families[i], name)) return true;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (str_eq_ci(names[i], name)) return true;
+		if (is_named(names[i], name)) return true;
+	return false;
+}
+
+/* A field that no rule of HTTP knows, and that an origin might read as the one that frames or routes the message. */
+static bool is_disguised(struct str name)
+{
+	static const struct str names[] = { STR("content-length"), STR("transfer-encoding"), STR("host"),
+		STR("connection") };
+	if (!memchr(name.p, '_', name.n)) return false;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (is_named(names[i], name)) return true;
 	return false;
 }
 
@@ -70,7 +105,7 @@ static void put_fields(struct buf *out, const struct fetch *f)
 	for (unsigned i = 0; i < f->asked.count; i++) {
 		const struct http_field *field = &f->asked.items[i];
 		if (str_eq_ci(field->name, STR("content-length")) || str_eq_ci(field->name, STR("expect"))) continue;
-		if (f->route->cache && is_poison(field->name)) continue;
+		if (is_disguised(field->name) || (f->route->cache && is_poison(field->name))) continue;
 		if (f->conditional && is_condition(field->name)) continue;
 		put_field(out, field->name, field->value);
 	}
@@ -90,6 +125,7 @@ static void put_fields(struct buf *out, const struct fetch *f)
 static void answered(void *arg, enum err status, const struct http_reply *reply)
 {
 	struct fetch *f = arg;
+	if (status == ERR_NONE && !fields_connection_fits(reply->fields)) status = ERR_BAD_UPSTREAM;
 	if (status) {
 		f->done(f, status, NULL);
 		return;
@@ -109,7 +145,8 @@ static void answered(void *arg, enum err status, const struct http_reply *reply)
 static void interim(void *arg, int status, struct http_fields fields)
 {
 	struct fetch *f = arg;
-	if (f->interim && (status == 102 || status == 103)) f->interim(f, status, fields);
+	bool goes_on = (status == 102 || status == 103) && fields_connection_fits(fields);
+	if (f->interim && goes_on) f->interim(f, status, fields);
 }
 
 enum err fetch_send(struct fetch *f)
@@ -203,6 +240,16 @@ struct entry *fetch_keep(const struct fetch *f, const struct answer *a, struct s
 	struct entry *e = make(f, a, a->fields, a->status, NULL, &p);
 	if (e) (void)store_put(f->route->cache->store, e, f->asked);
 	return e;
+}
+
+bool fetch_is_of(const struct entry *e, const struct answer *a)
+{
+	struct str etag = http_get(a->fields, STR("etag")), modified = http_get(a->fields, STR("last-modified"));
+	struct str length = http_get(a->fields, STR("content-length"));
+	uint64_t bytes;
+	if (etag.p && !str_eq(etag, e->etag)) return false;
+	if (modified.p && !str_eq(modified, e->last_modified)) return false;
+	return !length.p || (str_to_u64(length, &bytes) && bytes == e->body->n);
 }
 
 struct entry *fetch_renew(const struct fetch *f, struct entry *old, const struct answer *a)

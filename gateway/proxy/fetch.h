@@ -42,6 +42,8 @@ MUST_USE enum err fetch_send(struct fetch *f);
 
 /** Keeps the answer if it may be kept; the entry is shared with the caller. NULL: it may not. */
 struct entry *fetch_keep(const struct fetch *f, const struct answer *a, struct str method);
+/** Does the answer to HEAD speak of what is kept? Each validator that it has, and its length, must be the entry's (RFC 9111 4.3.5). */
+bool fetch_is_of(const struct entry *e, const struct answer *a);
 /** The entry with what a 304 (or an answer to HEAD) said, in the old one's place; shared with the caller. NULL: it may not be kept any more. */
 struct entry *fetch_renew(const struct fetch *f, struct entry *old, const struct answer *a);
 /** What an answer to an unsafe method makes invalid. */

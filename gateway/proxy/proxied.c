@@ -5,6 +5,7 @@
 #include "common/core/clock.h"
 #include "common/core/id.h"
 #include "gateway/cache/serve.h"
+#include "gateway/fields.h"
 #include "gateway/proxy/fetch.h"
 #include "gateway/request.h"
 
@@ -192,6 +193,23 @@ static void missed(struct fetch *f, enum err status, const struct answer *a)
 	entry_release(e);
 }
 
+/* The variant that a 304 speaks of: the one with its tag, or the only one there is when it says none (RFC 9111 4.3.4). */
+static struct entry *variant_of(const struct proxied *p, const struct answer *a)
+{
+	const struct fetch *f = &p->fetch;
+	const struct store *store = cache_of(p)->store;
+	struct str tag = http_get(a->fields, STR("etag"));
+	struct entry *only = NULL;
+	unsigned count = 0;
+	for (struct entry *e = store_next(store, p->hash, f->key, NULL); e; e = store_next(store, p->hash, f->key, e)) {
+		if (!e->etag.p) continue;
+		if (tag.p && str_eq(tag, e->etag)) return e;
+		only = e;
+		count++;
+	}
+	return !tag.p && count == 1 ? only : NULL;
+}
+
 /* A variant that did not match may still turn out to be the one, by its entity tag (RFC 9111 4.3.1). */
 static void offered(struct fetch *f, enum err status, const struct answer *a)
 {
@@ -200,16 +218,8 @@ static void offered(struct fetch *f, enum err status, const struct answer *a)
 		missed(f, status, a);
 		return;
 	}
-	struct store *store = cache_of(p)->store;
-	struct str tag = http_get(a->fields, STR("etag"));
-	struct entry *first = NULL, *chosen = NULL;
-	for (struct entry *e = store_next(store, p->hash, f->key, NULL); e; e = store_next(store, p->hash, f->key, e)) {
-		if (!e->etag.p) continue;
-		if (!first) first = e;
-		if (!chosen && tag.p && str_eq(tag, e->etag)) chosen = e;
-	}
-	if (!chosen) chosen = first;
-	if (!chosen) { /* it has gone meanwhile: asked once more, without an offer */
+	struct entry *chosen = variant_of(p, a);
+	if (!chosen) { /* it has gone meanwhile, or nobody can tell which it is: asked once more, without an offer */
 		f->offer = STR_NONE;
 		if (send(p, missed) == NEXT_FAIL) give_up(p);
 		return;
@@ -372,7 +382,7 @@ static void validated(struct fetch *f, enum err status, const struct answer *a)
 	replaced(p, a);
 }
 
-/* The answer to HEAD renews what is kept for GET. */
+/* The answer to HEAD renews what is kept for GET, or tells that it is not what GET would bring now. */
 static void looked(struct fetch *f, enum err status, const struct answer *a)
 {
 	struct proxied *p = CONTAINER_OF(f, struct proxied, fetch);
@@ -380,7 +390,10 @@ static void looked(struct fetch *f, enum err status, const struct answer *a)
 		fail_later(p, status);
 		return;
 	}
-	if (a->status == 200) entry_release(fetch_renew(f, p->entry, a));
+	if (a->status == 200 && fetch_is_of(p->entry, a))
+		entry_release(fetch_renew(f, p->entry, a));
+	else if (a->status == 200)
+		store_remove(cache_of(p)->store, p->entry);
 	pass(p, a, "yangguang; fwd=stale");
 }
 
@@ -477,6 +490,7 @@ enum next proxy_serve(struct request *r)
 	struct http_exchange *x = r->x;
 	struct proxy_route *route = r->proxy;
 	if (!route) return request_fail(r, ERR_NOT_FOUND);
+	if (!fields_connection_fits(x->fields)) return request_fail(r, ERR_HEADERS_TOO_LARGE);
 	struct proxied *p = ARENA_NEW(&x->arena, struct proxied);
 	if (!p) return request_fail(r, ERR_MEMORY);
 	struct str target =

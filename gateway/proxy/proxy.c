@@ -32,12 +32,26 @@ struct proxies {
 
 /* ── what the HTTP server tells ── */
 
+static bool on_connect(void *arg, struct str peer)
+{
+	const struct proxies *p = arg;
+	return connections_come(p->gateway->limiting.connections, peer);
+}
+
+static void on_disconnect(void *arg, struct str peer)
+{
+	const struct proxies *p = arg;
+	connections_gone(p->gateway->limiting.connections, peer);
+}
+
 static enum err on_head(void *arg, struct http_exchange *x, size_t *body_bytes_max)
 {
 	struct proxies *p = arg;
 	struct request *r = request_new(p->gateway, x);
 	if (!r) return ERR_MEMORY;
-	request_use_proxy(r, proxies_find(p, x->path, false));
+	struct proxy_route *route;
+	TRY(proxies_find(p, &x->arena, x->path, false, &route));
+	request_use_proxy(r, route);
 	steps_run(r, AT_HEAD);
 	*body_bytes_max = r->proxy ? r->proxy->config.body_bytes_max : UNROUTED_BODY_BYTES_MAX;
 	return ERR_NONE;
@@ -60,9 +74,9 @@ static void on_refused(void *arg, struct http_exchange *x, enum err why)
 
 /* ── routes ── */
 
-struct proxy_route *proxies_find(struct proxies *p, struct str path, bool on_public)
+enum err proxies_find(struct proxies *p, struct arena *a, struct str path, bool on_public, struct proxy_route **out)
 {
-	return proxy_table_find(p->table, path, on_public);
+	return proxy_table_find(p->table, a, path, on_public, out);
 }
 
 static struct origin_stats stats_of(const struct meter *m)
@@ -78,6 +92,11 @@ static double read_in_flight(void *arg)
 static double read_connections(void *arg)
 {
 	return stats_of(arg).connections;
+}
+
+static double read_addresses(void *arg)
+{
+	return stats_of(arg).addresses;
 }
 
 static double read_failed(void *arg)
@@ -97,6 +116,7 @@ static struct meter *meter_of(struct proxies *p, struct str name)
 	struct metric_label l = { "route", m->name };
 	metrics_gauge_fn(metrics, "yg_origin_connections", "Connections to origins.", &l, 1, read_connections, m);
 	metrics_gauge_fn(metrics, "yg_origin_in_flight", "Requests sent and not answered.", &l, 1, read_in_flight, m);
+	metrics_gauge_fn(metrics, "yg_origin_addresses", "Addresses where an origin is.", &l, 1, read_addresses, m);
 	metrics_counter_fn(metrics, "yg_origin_failed_total", "Requests without an answer.", &l, 1, read_failed, m);
 	return m;
 }
@@ -141,15 +161,15 @@ enum err proxies_listen(struct proxies *p)
 {
 	struct gateway *g = p->gateway;
 	const struct listeners *l = g->process->listeners;
-	struct http_server_config config = {
-		.require_host = true,
-		.body_bytes_max = (size_t)16 * 1024 * 1024, /* each route has its own */
-		.on_head = on_head,
-		.on_request = on_request,
-		.on_refused = on_refused,
-		.on_finished = request_finished,
-		.arg = p,
-	};
+	struct http_server_config config = gateway_limits(g);
+	config.body_bytes_max = (size_t)16 * 1024 * 1024; /* each route has its own */
+	config.on_connect = on_connect;
+	config.on_disconnect = on_disconnect;
+	config.on_head = on_head;
+	config.on_request = on_request;
+	config.on_refused = on_refused;
+	config.on_finished = request_finished;
+	config.arg = p;
 	for (unsigned i = 0; i < PROXY_LISTENERS_MAX; i++) {
 		struct str address = listeners_address(l, &g->boot, LISTENER_PROXY + i, g->worker);
 		if (!address.p) continue;

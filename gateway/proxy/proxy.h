@@ -45,8 +45,13 @@ void proxies_free(struct proxies *p);
 /** As http_server_drain, or with grace_ms as http_server_retire, for all listeners; `drained` at once, later, when there is none. */
 void proxies_drain(struct proxies *p, int64_t grace_ms, void (*drained)(void *arg), void *arg);
 
-/** The route of a path: the longest prefix, by whole segments. NULL. It stays as long as it is shared, or until this turn ends. */
-struct proxy_route *proxies_find(struct proxies *p, struct str path, bool on_public);
+/**
+ * The route of a path: the longest prefix, by whole segments. *out NULL: none. It stays as long as it is shared, or until this turn ends.
+ * Since the path goes on as it came, it must be of that route however an origin reads it (escapes, dot segments, doubled slashes): else
+ * ERR_MALFORMED_REQUEST; ERR_MEMORY.
+ */
+MUST_USE enum err proxies_find(
+    struct proxies *p, struct arena *a, struct str path, bool on_public, struct proxy_route **out);
 struct proxy_route *proxy_route_share(struct proxy_route *route);
 /** NULL is fine. */
 void proxy_route_release(struct proxy_route *route);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "common/contract/contract.h"
+#include "common/http/wire.h"
 #include "gateway/gateway.h"
 
 enum { TABLE_BYTES_MAX = 1024 * 1024, ORIGIN_BYTES_MAX = 64 * 1024 };
@@ -39,7 +41,7 @@ static struct origin_config origin_settings(const struct proxy_route_config *c)
 		.reply_bytes_max = c->reply_bytes_max };
 }
 
-static struct proxy_origin *open_origin(struct loop *l, const struct origin_config *settings)
+static struct proxy_origin *open_origin(struct loop *l, const struct origin_config *settings, int64_t resolve_ms)
 {
 	struct proxy_origin *o = calloc(1, sizeof *o);
 	CHECK(o != NULL);
@@ -50,7 +52,13 @@ static struct proxy_origin *open_origin(struct loop *l, const struct origin_conf
 	for (unsigned i = 0; i < settings->address_count; i++)
 		o->addresses[i] = arena_str(&o->arena, settings->addresses[i]);
 	o->config.addresses = o->addresses;
-	o->origin = origin_new(l, &o->config);
+	o->resolve_ms = resolve_ms;
+	struct origin_config open = o->config;
+	bool named = names_among(o->addresses, open.address_count);
+	if (named) open.address_count = 0; /* told by the names */
+	o->origin = origin_new(l, &open);
+	if (named)
+		o->names = names_new(l, o->origin, o->config.name, o->addresses, o->config.address_count, resolve_ms);
 	return o;
 }
 
@@ -64,11 +72,12 @@ static bool is_same(const struct origin_config *a, const struct origin_config *b
 	return true;
 }
 
-static struct proxy_origin *take_over(const struct proxy_table *before, const struct origin_config *settings)
+static struct proxy_origin *take_over(
+    const struct proxy_table *before, const struct origin_config *settings, int64_t resolve_ms)
 {
 	for (unsigned i = 0; before && i < before->route_count; i++) {
 		struct proxy_origin *o = before->origins[i];
-		if (!is_same(&o->config, settings)) continue;
+		if (!is_same(&o->config, settings) || o->resolve_ms != resolve_ms) continue;
 		o->shares++;
 		return o;
 	}
@@ -78,6 +87,7 @@ static struct proxy_origin *take_over(const struct proxy_table *before, const st
 static void release_origin(struct proxy_origin *o)
 {
 	if (--o->shares) return;
+	names_free(o->names);
 	origin_free(o->origin);
 	arena_release(&o->arena);
 	free(o);
@@ -98,8 +108,8 @@ void proxy_table_open(struct proxy_table *t, struct gateway *g, const struct pro
 	for (unsigned i = 0; i < t->config.route_count; i++) {
 		const struct proxy_route_config *c = &t->config.routes[i];
 		struct origin_config settings = origin_settings(c);
-		struct proxy_origin *origin = take_over(before, &settings);
-		if (!origin) origin = open_origin(g->loop, &settings);
+		struct proxy_origin *origin = take_over(before, &settings, c->resolve_ms);
+		if (!origin) origin = open_origin(g->loop, &settings, c->resolve_ms);
 		t->origins[i] = origin;
 		t->routes[i] = (struct proxy_route){ .table = t,
 			.config = *c,
@@ -114,7 +124,9 @@ void proxy_table_open(struct proxy_table *t, struct gateway *g, const struct pro
 void proxy_table_stop(struct proxy_table *t)
 {
 	for (unsigned i = 0; i < t->route_count; i++) {
+		names_free(t->origins[i]->names);
 		origin_free(t->origins[i]->origin); /* a shared one once: it knows */
+		t->origins[i]->names = NULL;
 		t->origins[i]->origin = NULL;
 	}
 }
@@ -147,7 +159,7 @@ static bool covers(struct str prefix, struct str path)
 	return str_starts(path, prefix) && (path.n == prefix.n || path.p[prefix.n] == '/');
 }
 
-struct proxy_route *proxy_table_find(struct proxy_table *t, struct str path, bool on_public)
+static struct proxy_route *find(struct proxy_table *t, struct str path, bool on_public)
 {
 	struct proxy_route *best = NULL;
 	for (unsigned i = 0; i < t->route_count; i++) {
@@ -156,4 +168,46 @@ struct proxy_route *proxy_table_find(struct proxy_table *t, struct str path, boo
 		if (!best || best->config.prefix.n < r->config.prefix.n) best = r;
 	}
 	return best;
+}
+
+/* Nobody reads it otherwise than it stands. */
+static bool is_plain(struct str path)
+{
+	for (size_t i = 0; i < path.n; i++)
+		if (path.p[i] == '%' || (path.p[i] == '/' && i + 1 < path.n && strchr("./", path.p[i + 1])))
+			return false;
+	return true;
+}
+
+/* The path without escapes and dot segments. Read freely, as some origins do, an escaped slash and a '\\' are slashes too, and many are
+ * one. What no prefix is made of stands as '_'. */
+static enum err read_path(struct arena *a, struct str path, bool freely, struct str *out)
+{
+	char *to = arena_alloc(a, path.n + 1);
+	size_t n = 0;
+	if (!to) return ERR_MEMORY;
+	for (size_t i = 0; i < path.n; i++) {
+		char c = path.p[i];
+		if (c == '%') { /* two digits follow: it is a target */
+			c = (char)(wire_hex(path.p[i + 1]) << 4 | wire_hex(path.p[i + 2]));
+			i += 2;
+			if (freely && c == '\\') c = '/';
+			if (c == '/' && !freely) c = '_';
+		}
+		if (freely && c == '/' && n && to[n - 1] == '/') continue;
+		to[n++] = (unsigned char)c <= ' ' || (unsigned char)c > '~' || strchr("%?#|\\\"<>^`{}", c) ? '_' : c;
+	}
+	return contract_normalize_path(a, str_span(to, n), out);
+}
+
+enum err proxy_table_find(
+    struct proxy_table *t, struct arena *a, struct str path, bool on_public, struct proxy_route **out)
+{
+	struct str normal, free;
+	*out = find(t, path, on_public);
+	if (is_plain(path) || str_eq(path, STR("*"))) return ERR_NONE;
+	TRY(read_path(a, path, false, &normal));
+	TRY(read_path(a, path, true, &free));
+	bool same = *out == find(t, normal, on_public) && *out == find(t, free, on_public);
+	return same ? ERR_NONE : ERR_MALFORMED_REQUEST;
 }

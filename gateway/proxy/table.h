@@ -2,6 +2,7 @@
 #define GATEWAY_PROXY_TABLE_H
 
 #include "common/core/list.h"
+#include "gateway/proxy/names.h"
 #include "gateway/proxy/proxy.h"
 
 /* Inside gateway/proxy: the routes of one reading of the file. A reload makes another; each request ends with the one it began with. */
@@ -11,6 +12,8 @@ struct proxy_origin {
 	unsigned shares;
 	struct arena arena;
 	struct origin *origin; /* NULL once the process ends */
+	struct names *names; /* NULL: its addresses are no names, or the process ends */
+	int64_t resolve_ms;
 	struct origin_config config;
 	struct str addresses[PROXY_ADDRESSES_MAX];
 };
@@ -30,6 +33,8 @@ struct proxy_table {
 void proxy_table_open(struct proxy_table *t, struct gateway *g, const struct proxy_table *before);
 /** Ends each call to its origins. */
 void proxy_table_stop(struct proxy_table *t);
-struct proxy_route *proxy_table_find(struct proxy_table *t, struct str path, bool on_public);
+/** As proxies_find. */
+MUST_USE enum err proxy_table_find(
+    struct proxy_table *t, struct arena *a, struct str path, bool on_public, struct proxy_route **out);
 
 #endif

@@ -52,6 +52,22 @@ test('an operation and a plain proxy route for some alone; what is kept makes no
 	await assertDenied(item, 'unknown, 11.0.0.1');
 });
 
+test('a path that an origin could read as that of another route is refused, however it is written', async () => {
+	const before = origin.seen.length;
+	for (const path of ['/x/../news/1', '/%6eews/1', '/n%65ws', '//news/1', '/%2fnews/1', '/x/%2e%2e/news/1', '/x%2f..%2fnews/1', '/x%5c..%5cnews/1', '/x//../news/1', '/./news/1',
+		'/news/../v1/echo', '/news/%2e%2e/v1/echo', '/news/%00/..%2f../v1']) {
+		for (const address of ['192.0.2.8', '10.0.0.1']) {
+			const r = await ask(path, address);
+			assert.equal(r.status, 400, `${path} ${r.text}`);
+			assert.equal(r.json.code, 'malformed-request');
+		}
+	}
+	assert.equal(origin.seen.length, before);
+	origin.give('/news/%ff%E4%BD%A0/..%2fx', { body: 'as it came' });
+	assert.equal((await ask('/news/%ff%E4%BD%A0/..%2fx', '10.0.0.1')).text, 'as it came', 'what stays within its route is not looked at');
+	assert.equal((await ask('/v1/%65cho', '10.0.0.1')).status, 200);
+});
+
 test('a client says what he likes: only our proxies\' word counts', async () => {
 	await assertDenied('/v1/echo', '8.8.8.8, 203.0.113.1');
 	assert.equal((await ask('/v1/echo', '203.0.113.1, 8.8.8.8')).status, 200);

@@ -39,6 +39,16 @@ after(async () => {
 	await redis?.stop();
 });
 
+test('an answer has the same first line and fields, whichever level it comes from', async () => {
+	const path = fresh(), lines = (text) => text.split('\r\n\r\n')[0].split('\r\n').filter((l) => !/^(Request-Id|Date|Age|Cache-Status|RateLimit)/.test(l)).sort();
+	const ask = (edge) => edge.raw(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`, 3000);
+	assert.match(await ask(a), /fwd=miss; stored/);
+	const [first, shared] = [await ask(a), await ask(b)];
+	assert.match(shared, /detail=shared/);
+	assert.match(shared, /^HTTP\/1\.1 200 OK\r\n/);
+	assert.deepEqual(lines(shared), lines(first));
+});
+
 describe('shared', () => {
 	test('what one keeps, the other serves, with its age', async () => {
 		const path = fresh();

@@ -1,5 +1,6 @@
 // The gateway between a client and fake services: what goes through, what does not, and what is said when it does not.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { openIdentity, Signer } from './fakes.mjs';
 import { startEdge, until } from './support.mjs';
@@ -198,6 +199,20 @@ describe('authentication', () => {
 		assertProblem(r, 401, 'token-expired');
 	});
 
+	test('what was refused once is not verified again: expired, of a closed session; a forged one says no more than before', async () => {
+		const [s] = edge.identity.signers;
+		const verified = async () => Number(/^yg_auth_cache_total{outcome="miss"} (\d+)/m.exec((await edge.private('/metrics')).text)[1]);
+		const sid = '018f0000-0000-7000-8000-0000000000fe', past = Math.floor(Date.now() / 1000) - 60;
+		edge.identity.revocations.push({ seq: 6, session: sid, revoked_at: new Date().toISOString(), expires_at: new Date(Date.now() + 9e5).toISOString() });
+		await until(async () => (await edge.call('GET', item, { headers: bearer(s.token({ sid })) })).status === 401);
+		for (const [token, code] of [[s.token({ exp: past }), 'token-expired'], [s.token({ sid }), 'token-invalid'], [s.token({ sid, exp: past }), 'token-expired']]) {
+			const before = await verified();
+			for (let i = 0; i < 5; i++) assertProblem(await edge.call('GET', item, { headers: bearer(token) }), 401, code);
+			assert.equal(await verified() - before, 1, code);
+		}
+		assertProblem(await edge.call('GET', item, { headers: bearer(new Signer(s.kid).token({ exp: past })) }), 401, 'token-invalid');
+	});
+
 	test('a closed session is refused within seconds', async () => {
 		const sid = '018f0000-0000-7000-8000-0000000000ff';
 		const token = edge.identity.signers[0].token({ sid });
@@ -226,6 +241,17 @@ describe('authentication', () => {
 		assert.equal(resolved(), before + 2);
 		assertProblem(await edge.call('GET', item, { headers: { 'X-API-Key': 'short' } }), 401, 'token-invalid');
 		assert.ok(!edge.identity.asked.some((a) => a.body.includes(key)));
+	});
+
+	test('whoever guesses API keys drives nobody\'s out of memory', async () => {
+		const key = edge.identity.addApiKey({ subject: '018f0000-0000-7000-8000-0000000000ac', scopes: 'item:read', client_id: 'hospital-2', key_id: '018f0000-0000-7000-8000-0000000000bc' });
+		const digest = createHash('sha256').update(key).digest('hex');
+		const ask = (k) => edge.call('GET', item, { headers: { 'X-API-Key': k } });
+		assert.equal((await ask(key)).status, 200);
+		for (let i = 0; i < 11; i++)
+			for (const r of await Promise.all(Array.from({ length: 100 }, (_, n) => ask(`guess-${String(i * 100 + n).padStart(32, '0')}`)))) assertProblem(r, 401, 'token-invalid');
+		assert.equal((await ask(key)).status, 200);
+		assert.equal(edge.identity.asked.filter((a) => a.body.includes(digest)).length, 1);
 	});
 
 	test('a new signing key is fetched when a token names it', async () => {

@@ -55,6 +55,8 @@ test('no token is taken before the list of closed sessions was read', async () =
 
 test('a contract without its upstream does not start', async () => {
 	await assert.rejects(startEdge({ YG_UPSTREAMS: 'identity=unix:/nowhere' }), /code 78[^]*echo_get: no upstream for service echo/);
+	for (const bad of ['identity.test:80', '127.0.0.1', 'unix:nowhere', 'unix:/nowhere|1.2.3:80']) /* no name is looked up here */
+		await assert.rejects(startEdge({ YG_UPSTREAMS: `echo=unix:/nowhere,identity=${bad}` }), /code 78[^]*YG_UPSTREAMS is not valid/);
 });
 
 test('workers share the port, and one that dies is replaced', async () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -161,5 +162,65 @@ describe('SIGHUP', () => {
 		await g.stop();
 		await origin.close();
 		await other.close();
+	});
+});
+
+describe('limits of clients', () => {
+	/** A connection and what it has heard. */
+	const connect = (port) => new Promise((done, fail) => {
+		const c = { socket: net.connect(port, '127.0.0.1'), text: '', over: false };
+		c.socket.setEncoding('latin1').on('data', (d) => { c.text += d; }).on('close', () => { c.over = true; }).on('connect', () => done(c)).on('error', fail);
+	});
+
+	test('connections, time and trusted proxies are set for these listeners too', async (t) => {
+		const origin = await startOrigin();
+		t.after(() => origin.close());
+		origin.give('/now', { head: ['Cache-Control: no-store'], body: 'fine' });
+		const g = await start(`  - { name: one, prefix: /, origins: ['${origin.address}'] }`, { YG_CONNECTIONS_PER_ADDRESS: '5', YG_HEAD_TIMEOUT_MS: '600' });
+		const all = [];
+		t.after(() => all.forEach((c) => c.socket.destroy()));
+		for (let i = 0; i < 6; i++) all.push(await connect(g.port));
+		await until(() => all[5].over);
+		assert.match(all[5].text, /^HTTP\/1\.1 503 /);
+		assert.equal(await g.metric('yg_limit_connections_refused_total'), '1');
+		all[0].socket.write('GET / HT');
+		await until(() => all[0].over, 3000);
+		assert.match(all[0].text, /^HTTP\/1\.1 408 /);
+		for (const c of all) c.socket.destroy();
+		await until(async () => (await g.ask('/now')).status === 200);
+		await g.stop();
+
+		const behind = await start(`  - { name: one, prefix: /, origins: ['${origin.address}'] }`, { YG_TRUSTED_PROXIES: '127.0.0.1' });
+		assert.equal((await behind.ask('/now', { 'X-Forwarded-For': '192.0.2.9' })).status, 200);
+		await until(() => /"operation":"one"[^\n]*"address":"192\.0\.2\.9"/.test(behind.log));
+		await behind.stop();
+	});
+
+	test('unfinished bodies have one budget: those that stand still are turned away, others get through', { timeout: 120000 }, async (t) => {
+		const origin = await startOrigin();
+		t.after(() => origin.close());
+		origin.give('/in', { head: [], body: 'taken' });
+		const g = await start(`  - { name: one, prefix: /, origins: ['${origin.address}'], body_bytes_max: 10485760 }`);
+		const part = Buffer.alloc(8 * 1024 * 1024, 'x'), rest = Buffer.alloc(2 * 1024 * 1024, 'y');
+		const all = [];
+		t.after(() => all.forEach((c) => c.socket.destroy()));
+		for (let i = 0; i < 60; i++) {
+			const c = await connect(g.port);
+			all.push(c);
+			c.socket.on('error', () => {});
+			c.socket.write('POST /in HTTP/1.1\r\nHost: a\r\nContent-Length: 10485760\r\n\r\n');
+			await new Promise((done) => { c.socket.write(part, done); c.socket.once('close', done); });
+		}
+		await until(() => all.filter((c) => c.text).length > 40);
+		assert.match(all[0].text, /^HTTP\/1\.1 503 [^]*\r\nRetry-After: 1\r\n[^]*"code":"busy"/);
+		assert.ok(all.slice(0, 40).every((c) => c.text.startsWith('HTTP/1.1 503 ')), 'the oldest first');
+		const last = all.at(-1);
+		assert.equal(last.text, '');
+		last.socket.write(rest);
+		await until(() => last.text.endsWith('taken'));
+		assert.equal(origin.asked('/in').length, 1);
+		assert.ok(Number(await g.metric('process_resident_memory_bytes')) < 300e6, await g.metric('process_resident_memory_bytes'));
+		for (const c of all) c.socket.destroy();
+		await g.stop();
 	});
 });

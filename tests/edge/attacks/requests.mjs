@@ -287,6 +287,7 @@ export const fields = [
 	['Connection cannot take the coding', `${post('Connection: Transfer-Encoding', 'Transfer-Encoding: chunked')}5\r\nhello\r\n0\r\n\r\n`, passed(POST, { body: 'hello' })],
 	['what Connection names is unseen by the gateway too', `${post('Connection: X-HTTP-Method-Override', 'X-HTTP-Method-Override: DELETE', 'Content-Length: 5')}hello`, passed(POST, { body: 'hello' })],
 	['a credential that Connection names is none', at(item, 'Connection: Authorization', 'Authorization: Bearer x.y.z'), own(401)],
+	['Connection names more than a connection has', get(`Connection: ${'a,'.repeat(40)}`), own(431)],
 	['Connection: close', get('Connection: close'), { answers: [[200]], closed: true, seen: [ECHO] }],
 	['Connection: close among others', get('Connection: x, CLOSE ,y'), { answers: [[200]], closed: true, seen: [ECHO] }],
 	['Connection: keep-alive and close', get('Connection: keep-alive, close'), { answers: [[200]], closed: true, seen: [ECHO] }],

@@ -105,8 +105,13 @@ static void test_round_trip(void **state)
 		assert_int_equal(verify_at(token, now_s + 904, &q), ERR_NONE);
 		assert_int_equal(verify_at(token, now_s + 905, &q), ERR_TOKEN_EXPIRED);
 		assert_null(q.subject.p);
+		const struct token_key items[] = { ec, ed, rsa };
+		const struct token_keys keys = { items, ARRAY_LEN(items) };
+		assert_int_equal(token_verify_old(&arena, &issuer, &keys, token, now_s + 905, &q), ERR_TOKEN_EXPIRED);
+		assert_true(str_eq(q.subject, p.subject) && q.expires_s == p.expires_s);
 		assert_int_equal(verify_at(token, now_s - 5, &q), ERR_NONE);
 		assert_int_equal(verify_at(token, now_s - 6, &q), ERR_TOKEN_INVALID);
+		assert_null(q.subject.p);
 	}
 }
 

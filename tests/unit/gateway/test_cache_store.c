@@ -51,18 +51,24 @@ static bool has(struct store *s, struct str key)
 static void makes_lines_ready_to_send(void **unused)
 {
 	(void)unused;
-	struct http_field items[] = { { STR("Age"), STR("7") }, { STR("ETag"), STR("\"e\"") },
-		{ STR("Secret"), STR("x") }, { STR("content-length"), STR("99") }, { STR("Date"), STR("d") } };
+	struct http_field items[] = { { STR("Age"), STR("7") }, { STR("Content-type"), STR("a/b") },
+		{ STR("ETag"), STR("\"e\"") }, { STR("Secret"), STR("x") }, { STR("content-length"), STR("99") },
+		{ STR("Content-Location"), STR("/l") }, { STR("Content-Encoding"), STR("br") },
+		{ STR("Date"), STR("d") } };
 	struct policy p = { .hidden = STR("a, secret"), .initial_age_ms = 2000 };
 	struct entry_source s = { .key = STR("k"),
 		.status = 200,
-		.fields = { items, 5 },
+		.fields = { items, ARRAY_LEN(items) },
 		.body = STR("hello"),
 		.policy = &p,
 		.got_ms = 10000 };
 	struct entry *e = entry_new(&s);
-	assert_true(str_eq(e->lines, STR("ETag: \"e\"\r\nDate: d\r\nContent-Length: 5\r\n")));
-	assert_true(str_eq(str_span(e->lines.p, e->lines_bare_n), STR("ETag: \"e\"\r\nDate: d\r\n")));
+	struct str brief = STR("ETag: \"e\"\r\nContent-Location: /l\r\nDate: d\r\n");
+	struct str bare =
+	    STR("ETag: \"e\"\r\nContent-Location: /l\r\nDate: d\r\nContent-type: a/b\r\nContent-Encoding: br\r\n");
+	assert_true(str_eq(str_span(e->lines.p, e->lines_brief_n), brief));
+	assert_true(str_eq(str_span(e->lines.p, e->lines_bare_n), bare));
+	assert_true(str_eq(str_from(e->lines, bare.n), STR("Content-Length: 5\r\n")));
 	assert_int_equal(entry_age_ms(e, 11500), 3500);
 	items[0] = (struct http_field){ STR("X"), STR("a\r\nSet-Cookie: b") };
 	assert_null(entry_new(&s));

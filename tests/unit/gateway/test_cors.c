@@ -50,6 +50,8 @@ static void texts_are_whole(void **unused)
 	(void)unused;
 	assert_true(str_ends(CORS_ALLOW_HEADERS, STR("tracestate")));
 	assert_true(str_contains(CORS_EXPOSE_HEADERS, STR("Idempotency-Replayed")));
+	assert_true(str_contains(CORS_EXPOSE_HEADERS, STR("Content-Disposition"))); /* an export's name */
+	assert_true(str_contains(CORS_EXPOSE_HEADERS, STR("WWW-Authenticate"))); /* which scope would do */
 	assert_true(str_ends(CORS_EXPOSE_HEADERS, STR("RateLimit-Policy")));
 }
 
