@@ -222,7 +222,7 @@ test('two that give positions at a time leave no event out, and one who does it 
 
 test('every public total says which log it stands beside', async () => {
 	await write(3);
-	await eventually(async () => (await platform.client.get('/v1/public/ledger/check', { headers: { 'cache-control': 'no-cache' } })).json.log_size === await size(), 20000);
+	await eventually(async () => (await platform.client.get('/v1/public/ledger/check', { headers: { 'cache-control': 'no-cache' } })).json.log_size === await size(), 40000);
 	const { items } = (await platform.client.get('/v1/campaigns')).json;
 	assert.ok(items.every((one) => one.total.log_size > 0));
 });
