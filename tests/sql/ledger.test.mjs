@@ -27,6 +27,21 @@ test('gifts and refunds of the demo are entries, each fund says what its campaig
 	assert.equal(sum, '0');
 });
 
+test('an order that is not its gift’s never gets money: another fund, number, amount or channel', async () => {
+	const [[a], [b]] = await platform.sql("select id from donations.campaign where state = 'OPEN' and fund_code is null order by id limit 2");
+	let n = 0;
+	for (const [campaign, fen, channel, other] of [[b, 1000, 'WECHAT_JSAPI', false], [a, 999, 'WECHAT_JSAPI', false], [a, 1000, 'BANK_TRANSFER', false], [a, 1000, 'WECHAT_JSAPI', true], [a, 1000, 'WECHAT_JSAPI', false]]) {
+		n += 1;
+		const gift = `0${Math.floor(Date.now()).toString(16)}`.padStart(12, '0').replace(/^(.{8})(.{4})$/, `$1-$2-7000-8000-00000000000${n}`), code = `ATTACK000000000${n}`, order = other ? 'ATTACKED00000009' : code;
+		await session('yg_donations', `insert into gift (id, public_code, campaign_id, donor, amount_fen, channel, disclosure) values ('${gift}', '${code}', '${a}', '${id(1)}', 1000, 'WECHAT_JSAPI', 'ANONYMOUS');
+			insert into pay_order (out_trade_no, gift_id, campaign_id, amount_fen, channel, expires_at, next_check_at) values ('${order}', '${gift}', '${campaign}', ${fen}, '${channel}', now() + interval '1 hour', now() + interval '1 hour')`);
+		const settle = `select payment_settle('${order}', 'tx-${order}', ${fen}, now())`;
+		if (n < 5) await refused(settle, /an order is its gift's/);
+		else assert.equal(await role(settle), 'SETTLED');
+	}
+	assert.deepEqual(await platform.sql('select * from donations.share_disagreement'), []);
+});
+
 test('an entry is made once and sums to 0', async () => {
 	await platform.sql(`insert into donations.fund (code, kind, source, name, organization) values
 		('general', 'UNRESTRICTED', 'DONATION', 'general', '4412/441225'), ('lottery', 'UNRESTRICTED', 'LOTTERY', 'lottery', '4412/441225')`);

@@ -41,7 +41,7 @@ end $$;
 create function shown_forget(p_subjects uuid[]) returns void
 language plpgsql security definer set search_path from current as $$
 declare
-	p page;
+	v_page page;
 	v_open boolean;
 	v_codes text[] := array(select g.public_code from gift g join campaign c on c.id = g.campaign_id
 		where g.donor = any(p_subjects) and (g.shown_name is not null or g.message is not null) and in_my_organization(c.organization));
@@ -51,14 +51,14 @@ begin
 	update gift_public set shown_name = null, message = null where public_code = any(v_codes);
 	update plan p set shown_name = '爱心人士' from campaign c
 	where p.donor = any(p_subjects) and c.id = p.campaign_id and in_my_organization(c.organization) and p.disclosure = 'ALIAS';
-	for p in select * from page where owner = any(p_subjects) and in_my_organization(organization) and organizer <> '匿名' order by id for update loop
+	for v_page in select * from page where owner = any(p_subjects) and in_my_organization(organization) and story <> '发起人的信息已删除' order by id for update loop
 		-- a page without its founder's words asks for nothing any more
-		v_open := p.state = 'OPEN';
+		v_open := v_page.state = 'OPEN';
 		update page set organizer = '匿名', title = '个人募捐页面', story = '发起人的信息已删除', state = case when v_open then 'CLOSED' else state end,
 			closed_at = case when v_open then now() else closed_at end, close_reason = case when v_open then 'ERASED' else close_reason end
-		where id = p.id returning * into p;
+		where id = v_page.id returning * into v_page;
 		if v_open then
-			perform page_tell(p, 'closed');
+			perform page_tell(v_page, 'closed');
 		end if;
 	end loop;
 	update inkind_gift set donor_name = null, wish = null where donor = any(p_subjects) and in_my_organization(organization) and num_nonnulls(donor_name, wish) > 0;
