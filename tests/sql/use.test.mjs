@@ -133,6 +133,16 @@ test('a large sum is approved only when the last decision of what the draft says
 	assert.equal(await platform.session('yg_donations', "set yg.kind = 'staff'; set yg.organization = '4412/441202'", 'select count(*) from decision_vote'), '0');
 });
 
+test('no telephone and no identity card goes into the public log with what staff write', async () => {
+	const say = (purpose, payee = '某公司') => role(`select state from disbursement_create('${id(640)}', '${fund}', 100, '${purpose}', 'SUPPLIER', '${payee}', null, null, false, '${id(1)}')`);
+	for (const words of ['联系 13800138000', '电话：138-0013-8000', '１３８ ００１３ ８０００', '一三八〇〇一三八〇〇〇', '+86 13800138000', '身份证 441202199001011234', '44120219900101123x'])
+		await refusedFor(say(words), /words_personal_number/);
+	await refusedFor(say('采购', '张三 13800138000'), /words_personal_number/);
+	assert.equal(await say('合同 HT-20261127-000123，发票 2544200000012345678'), 'DRAFT', 'numbers of papers are none of persons');
+	await refused(`select state from disbursement_refuse('${id(640)}', '${id(2)}', '见 13800138000')`, /telephone/);
+	assert.equal(await role(`select state from disbursement_refuse('${id(640)}', '${id(2)}', 'r')`), 'REFUSED');
+});
+
 /** Two funds of the unit with money enough. */
 async function plenty() {
 	await platform.sql(`insert into donations.fund (code, kind, source, name, organization) select code, 'EARMARKED', 'DONATION', code, '4412' from (values ('plenty'), ('plenty-2')) x (code);
