@@ -220,6 +220,19 @@ test('two that give positions at a time leave no event out, and one who does it 
 	assert.deepEqual(await platform.sql(`select o.position from donations.outbox o where o.previous <> (select max(position) from donations.outbox b where b.position < o.position)`), [], 'the chain is whole');
 });
 
+test('the role publishes disclosures with their leaf, and no other leaf and no disclosure without one', async () => {
+	const as = (text, unit = '4412') => platform.session('yg_transparency', `set yg.kind = 'staff'; set yg.organization = '${unit}'`, text);
+	const no = (text, why, unit) => refusedFor(as(text, unit), why);
+	await no("select outbox_leaf('gift.paid', 'x', '{}', 'gift.received', 'FORGEDFORGED0001', now(), '{}', null, '[{\"account\":\"bank:wechat\",\"fen\":5},{\"account\":\"fund:x\",\"fen\":-5}]')", /permission denied/);
+	await no("insert into disclosure (id, organization, obligation, title, summary, event) values (gen_random_uuid(), '4412', 'annual:4412:2025', 't', 's', gen_random_uuid())", /permission denied/);
+	const publish = (unit, obligation = 'null') => `select id, event from disclosure_publish(gen_random_uuid(), '${unit}', ${obligation}, 't', 's', null, null, gen_random_uuid())`;
+	await no(publish('4412/441223'), /not a unit of the caller/, '4412/441202');
+	await refusedFor(platform.session('yg_transparency', "set yg.kind = 'citizen'", publish('4412')), /not a unit of the caller/);
+	const [made, event] = (await as(publish('4412'))).split('|');
+	assert.deepEqual(await platform.sql(`select type, leaf is not null from transparency.outbox where id = '${event}'`), [['disclosure.published', 't']]);
+	await no(`select id from disclosure_amend(gen_random_uuid(), '${made}', 'e', 't', 's', null, null, gen_random_uuid())`, /not a unit of the caller/, '4412/441202');
+});
+
 test('every public total says which log it stands beside', async () => {
 	await write(3);
 	await eventually(async () => (await platform.client.get('/v1/public/ledger/check', { headers: { 'cache-control': 'no-cache' } })).json.log_size === await size(), 40000);
