@@ -22,6 +22,7 @@ struct matters {
 	int64_t *exceptions_open, *refunds_failed, *refunds_due, *orders_due, *unpayable;
 	int64_t *receipts_failed, *red_letters_failed;
 	int64_t *differences_open, *days_due; /* job reconciliation */
+	int64_t *disagreements, *check_age_s; /* job ledger_watch */
 };
 
 /* The province's receipt platform; without a base_url requests wait. */
@@ -191,6 +192,10 @@ enum next workbook_answer(struct request *r);
 /* flow_watch.c: job money_watch */
 enum next watch_query(struct request *r);
 enum next watch_show(struct request *r);
+/* job ledger_watch */
+enum next ledger_watch_query(struct request *r);
+enum next ledger_watch_run(struct request *r);
+enum next ledger_watch_show(struct request *r);
 
 /* flow_mine.c: my_gift_get */
 enum next mine_load(struct request *r);

@@ -201,6 +201,12 @@ static const struct step money_watch[] = {
 	{ "show", watch_show },
 };
 
+static const struct step ledger_watch[] = {
+	{ "query", ledger_watch_query },
+	{ "run", ledger_watch_run },
+	{ "show", ledger_watch_show },
+};
+
 static enum next fold(struct request *r)
 {
 	return request_query(r, "totals_fold");
@@ -259,6 +265,7 @@ static const struct flow flows[] = {
 	FLOW(receipt_follow, 0),
 	FLOW(reconciliation, 0),
 	FLOW(money_watch, 0),
+	FLOW(ledger_watch, 0),
 	FLOW(totals_fold, 0),
 	FLOW(gift_partitions_ensure, 0),
 	FLOW(plan_orders_make, 0),
@@ -283,6 +290,7 @@ static const struct job jobs[] = {
 	{ "reconciliation", 2000 },
 	{ "receipt_follow", 10 },
 	{ "money_watch", 5000 },
+	{ "ledger_watch", 2000 },
 	{ "gift_partitions_ensure", 6 * 3600 * 1000 },
 	{ "plan_orders_make", 2000 },
 	{ "pages_close", 60000 },

@@ -63,6 +63,10 @@ static void gauges_make(struct service *s, struct matters *m)
 	    s, "yg_donations_refunds_failed", "Refunds that WeChat Pay refused and that wait for a person.");
 	m->refunds_due = service_gauge(s, "yg_donations_refunds_due", "Refunds that a job should ask about now.");
 	m->orders_due = service_gauge(s, "yg_donations_orders_due", "Unpaid orders that a job should ask about now.");
+	m->disagreements = service_gauge(
+	    s, "yg_donations_ledger_disagreements", "Balances that differ from what the ledger sums up to.");
+	m->check_age_s = service_gauge(
+	    s, "yg_donations_ledger_check_age_seconds", "How long ago the ledger was summed up the last time.");
 	m->unpayable = service_gauge(
 	    s, "yg_donations_disbursements_unpayable", "Approved disbursements whose money refunds have taken.");
 	m->receipts_failed = service_gauge(

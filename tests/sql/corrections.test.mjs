@@ -116,3 +116,41 @@ test('money of a month that was closed meanwhile is booked in the open one', asy
 	// one that is closed already is not proposed for at all
 	await refused(1, fee(144, 902, "'2020-03-31 23:59:59+08'"), /month is closed/);
 });
+
+test('an income that was booked wrongly is turned back, its line of the statement is free again, and no figure has it any more', async () => {
+	await platform.sql("insert into donations.fund (code, kind, source, name, organization) values ('fees-here', 'UNRESTRICTED', 'FEE', 'fees', '4412/441202')");
+	const UNIT = '4412/441202';
+	const income = (n, fen) => as(1, `select state from fund_income_propose('${id(n)}', 'fees-here', ${fen}, '会员', 'LINE-1', '${DOC}', now(), '${id(1)}')`, UNIT);
+	const figures = async () => (await platform.sql("select received_fen, balance_fen from donations.fund_figures('fees-here')"))[0].map(Number);
+	await income(400, 90000);
+	assert.equal(await as(2, `select state from fund_income_approve('${id(400)}', '${id(2)}')`, UNIT), 'BOOKED');
+	await refusedFor(income(401, 9000), /fund_income_bank_taken/);
+	await refusedFor(platform.sql(`update donations.fund_income set state = 'REVERSED', reason = 'r' where id = '${id(400)}'`).catch((error) => { error.stderr = String(error); throw error; }), /does not change/);
+	await refused(1, turnBack(402, id(400)), /no such entry/, '4412/441223');
+	await as(1, turnBack(402, id(400)), UNIT);
+	assert.deepEqual(await figures(), [90000, 90000], 'only proposed');
+	assert.equal(await as(2, `select state from correction_book('${id(402)}', '${id(403)}')`, UNIT), 'BOOKED');
+	assert.deepEqual(await platform.sql(`select state, reason from donations.fund_income where id = '${id(400)}'`), [['REVERSED', 'wrong']]);
+	assert.deepEqual(await figures(), [0, 0]);
+	await income(401, 9000);
+	assert.equal(await as(2, `select state from fund_income_approve('${id(401)}', '${id(2)}')`, UNIT), 'BOOKED');
+	assert.deepEqual(await figures(), [9000, 9000]);
+	// what was spent of it meanwhile is in the way: first that is put right
+	await as(1, `select state from disbursement_create('${id(404)}', 'fees-here', 5000, 'p', 'BRANCH', 'x', null, null, false, '${id(1)}')`, UNIT);
+	await as(2, `select state from disbursement_approve_read('${id(404)}', '${id(2)}', '*')`, '4412');
+	await as(2, `select state from disbursement_pay('${id(404)}', '${id(2)}', 'b', null)`, UNIT);
+	await as(1, turnBack(405, id(401)), UNIT);
+	await refused(2, `select state from correction_book('${id(405)}', '${id(406)}')`, /overdrawn/, UNIT);
+});
+
+test('goods that were turned back are in no figure of their fund', async () => {
+	const [[code]] = await platform.sql("select donations.inkind_fund('4412')"), entry = id(420);
+	const posted = JSON.stringify([{ account: `inkind:${code}`, fen: 7000 }, { account: `fund:${code}`, fen: -7000 }]);
+	const figures = async () => (await platform.sql(`select received_fen, balance_fen from donations.fund_figures('${code}')`))[0].map(Number);
+	const [received, balance] = await figures();
+	await platform.sql(`select donations.ledger_post('${entry}', 'goods.received', now(), '${posted}', 'g', null)`);
+	assert.deepEqual(await figures(), [received + 7000, balance + 7000]);
+	await as(1, turnBack(421, entry));
+	await as(2, `select state from correction_book('${id(421)}', '${id(422)}')`);
+	assert.deepEqual(await figures(), [received, balance]);
+});

@@ -136,6 +136,38 @@ test('an account that was unlinked is nobody’s, and is reached by linking it t
 	assert.equal(await kept(), '0');
 });
 
+test('erasure takes what was shown of him: names and words beside gifts, on pages, of plans and of goods; another unit keeps its own', async () => {
+	const donor = id(650);
+	const [[here, unit], [there]] = await platform.sql(`(select id, organization from donations.campaign where organization <> '4412' and fund_code is null and state = 'OPEN' limit 1) union all (select id, organization from donations.campaign where organization = '4412' and fund_code is null and state = 'OPEN' limit 1)`);
+	const ITS = `set yg.kind = 'staff'; set yg.organization = '${unit}'; set yg.subject = '${id(1)}'`;
+	const codes = ['E000000000000001', 'E000000000000002', 'E000000000000003'];
+	await platform.sql(`set search_path = donations; insert into gift (id, public_code, campaign_id, donor, amount_fen, channel, disclosure, shown_name, message) values
+			(uuid7_new(), '${codes[0]}', '${here}', '${donor}', 700, 'WECHAT_JSAPI', 'ALIAS', '怀集李小明', '李小明祝好'), (uuid7_new(), '${codes[1]}', '${there}', '${donor}', 700, 'WECHAT_JSAPI', 'ALIAS', '怀集李小明', null),
+			(uuid7_new(), '${codes[2]}', '${here}', '${donor}', 700, 'WECHAT_JSAPI', 'ANONYMOUS', null, '李小明又来了');
+		insert into pay_order (out_trade_no, gift_id, campaign_id, amount_fen, channel, expires_at, next_check_at) select public_code, id, campaign_id, amount_fen, channel, now() + interval '1 day', now() + interval '1 day' from gift where donor = '${donor}';
+		select payment_settle(public_code, 'tx-' || public_code, 700, now()) from gift where donor = '${donor}' and public_code <> '${codes[2]}';
+		insert into page (id, code, campaign_id, organization, owner, organizer, title, story, goal_fen, ends_on, state, submitted_at, reviewed_by, opened_at)
+			values ('${id(651)}', 'ERASEDPAGE000001', '${here}', '${unit}', '${donor}', '匿名', '李小明的生日', '我是李小明', 1000, '2999-01-01', 'OPEN', now(), '${id(1)}', now());
+		insert into plan (id, donor, campaign_id, amount_fen, unit, every, cycle_day, start_on, disclosure, shown_name, next_charge_on) values ('${id(652)}', '${donor}', '${here}', 500, 'MONTH', 1, 5, '2026-01-05', 'ALIAS', '怀集李小明', '2999-01-05');
+		insert into inkind_gift (id, public_code, organization, donor, donor_kind, donor_name, wish) values ('${id(653)}', 'E000000000000009', '${unit}', '${donor}', 'PERSON', '李小明', '请交李小明母校')`);
+	await role(`select id from party_register('${id(655)}', null, 'PERSON', 'NONE', null, '\\x00', '\\x00', '${'e'.repeat(64)}', '${id(755)}', '\\x00')`, ITS);
+	await role(`select party_link_to('${id(655)}', '${donor}')`, ITS);
+	const sums = async () => platform.sql('select (select sum(amount_fen) from donations.gift_public), (select count(*) from donations.money_disagreement), (select count(*) from donations.page_disagreement)');
+	const before = await sums();
+	await role(`select erased_at is not null from party_erase('${id(655)}')`, ITS);
+	const left = await platform.sql(`select (select count(*) from donations.gift where public_code in ('${codes[0]}', '${codes[2]}') and to_jsonb(gift)::text ~ '李小明'), (select count(*) from donations.gift_public where public_code = '${codes[0]}' and to_jsonb(gift_public)::text ~ '李小明'),
+		(select count(*) from donations.page where to_jsonb(page)::text ~ '李小明'), (select count(*) from donations.plan where to_jsonb(plan)::text ~ '李小明'), (select count(*) from donations.inkind_gift where to_jsonb(inkind_gift)::text ~ '李小明')`);
+	assert.deepEqual(left, [['0', '0', '0', '0', '0']]);
+	assert.deepEqual(await platform.sql(`select shown_name from donations.gift_public where public_code = '${codes[1]}'`), [['怀集李小明']], 'given to another unit: that unit erases it');
+	assert.deepEqual(await platform.sql(`select state, close_reason from donations.page where id = '${id(651)}'`), [['CLOSED', 'ERASED']]);
+	assert.equal(await platform.session('yg_donations', '', `select payment_settle('${codes[2]}', 'tx-${codes[2]}', 700, now())`), 'SETTLED');
+	assert.deepEqual(await platform.sql(`select coalesce(shown_name, '-'), coalesce(message, '-') from donations.gift_public where public_code = '${codes[2]}'`), [['-', '-']], 'an order that was under way says nothing either');
+	const after = await sums();
+	assert.deepEqual([Number(after[0][0]) - 700, after[0][1], after[0][2]], [Number(before[0][0]), '0', '0']);
+	await assert.rejects(platform.sql(`update donations.page set story = 'again' where id = '${id(651)}'`), /what was submitted/);
+	await assert.rejects(platform.sql(`update donations.inkind_gift set donor_name = 'again' where id = '${id(653)}'`), /never changes/);
+});
+
 test('words of a merge that was undone go with either of the two', async () => {
 	for (const n of [91, 92]) await register(n);
 	await role(merge(93, 91, 92));

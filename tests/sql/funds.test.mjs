@@ -38,7 +38,7 @@ async function give(fundId, fen, earmark, code = `FND${String(donors).padStart(1
 	assert.equal(await role(`select payment_settle('${code}', 'tx${code}', ${fen}, now() - interval '1 hour' + interval '1 second' * ${donors})`), 'SETTLED');
 	return code;
 }
-const draft = (n, code, fen, earmark, who) => role(`select state from disbursement_create('${id(n)}', '${code}', ${fen}, 'p', 'BRANCH', 'x', null, null, false, '${id(1)}', ${earmark ? `'${earmark}'` : 'null'})`, who);
+const draft = (n, code, fen, earmark, who) => role(`select state from disbursement_create('${id(n)}', '${code}', ${fen}, 'p', 'BRANCH', 'x${n}', null, null, false, '${id(1)}', ${earmark ? `'${earmark}'` : 'null'})`, who);
 const approve = (n, by = 2) => `select state from disbursement_approve_read('${id(n)}', '${id(by)}', '*')`;
 const pay = (n) => role(`select state from disbursement_pay('${id(n)}', '${id(2)}', 'b', null)`);
 const move = (n, from, lines, { by = 1, decision = 'null' } = {}) =>
@@ -382,7 +382,7 @@ test('what was delegated to a township holds for all of its funds, also when its
 	assert.equal(await role(move(204, 'free-5a', [['purse', 600], ['village', 401]]), TOWN5), 'PROPOSED');
 	await refused(book(204), /unit above approves/, TOWN5);
 	assert.equal(await role(book(204)), 'BOOKED');
-	assert.equal(await role(move(205, 'free-5a', [['purse', 1000]]), TOWN5), 'PROPOSED');
+	assert.equal(await role(move(205, 'free-5a', [['town-6', 1000]]), TOWN5), 'PROPOSED');
 	assert.equal(await role(book(205), TOWN5), 'BOOKED');
 	// its own account keeps its own limit; ending one is no way out
 	await give(id(24), 5000);
@@ -394,8 +394,50 @@ test('what was delegated to a township holds for all of its funds, also when its
 	await agrees();
 });
 
+test('a township that splits a payment or a transfer stays above its limit', async () => {
+	const TOWN8 = "set yg.kind = 'staff'; set yg.organization = '4412/441208'";
+	const to = (n, code, fen, payee, who = TOWN8) => role(`select state from disbursement_create('${id(n)}', '${code}', ${fen}, 'p', 'SUPPLIER', '${payee}', null, null, false, '${id(1)}')`, who);
+	await fund(70, 'purse-8', { org: '4412/441208' });
+	await fund(71, 'free-8', { kind: 'UNRESTRICTED', org: '4412/441208' });
+	await fund(72, 'town-8', { kind: 'TOWNSHIP', org: '4412/441208', delegated: 1000 }, TOWN8);
+	for (const n of [70, 71, 72]) await give(id(n), 9000);
+	await to(700, 'town-8', 600, '镇中文具店');
+	await to(701, 'town-8', 401, '镇中 文具店');
+	await to(702, 'purse-8', 401, '镇中文具店');
+	await to(703, 'purse-8', 400, '镇中文具店');
+	assert.equal(await role(approve(700), TOWN8), 'APPROVED');
+	await refused(approve(701), /unit above approves/, TOWN8);
+	await refused(approve(702), /unit above approves/, TOWN8);
+	assert.equal(await role(approve(703), TOWN8), 'APPROVED', 'up to the limit');
+	assert.equal(await role(approve(701)), 'APPROVED');
+	await to(704, 'town-8', 1000, '另一家');
+	assert.equal(await role(approve(704), TOWN8), 'APPROVED');
+	// it gives the same fund little by little
+	assert.equal(await role(move(705, 'free-8', [['purse-8', 600]]), TOWN8), 'PROPOSED');
+	assert.equal(await role(move(706, 'free-8', [['purse-8', 401]]), TOWN8), 'PROPOSED');
+	assert.equal(await role(book(705), TOWN8), 'BOOKED');
+	await refused(book(706), /unit above approves/, TOWN8);
+	assert.equal(await role(book(706)), 'BOOKED');
+	await agrees();
+});
+
+test('transfers to one fund that come to a large sum want a decision to be named', async () => {
+	const CITY8 = "set yg.kind = 'staff'; set yg.organization = '4412/441209'";
+	await fund(75, 'free-9', { kind: 'UNRESTRICTED', org: '4412/441209' });
+	await fund(76, 'purse-9', { org: '4412/441209' });
+	await give(id(75), 12000000);
+	assert.equal(await role(move(710, 'free-9', [['purse-9', 6000000]]), CITY8), 'PROPOSED');
+	assert.equal(await role(move(711, 'free-9', [['purse-9', 4000000]]), CITY8), 'PROPOSED');
+	assert.equal(await role(book(710), CITY8), 'BOOKED');
+	await refused(book(711), /must be named/, CITY8);
+	assert.equal(await role(move(712, 'free-9', [['purse-9', 3999999]]), CITY8), 'PROPOSED');
+	assert.equal(await role(book(712), CITY8), 'BOOKED');
+	await agrees();
+});
+
 test('the figures of every fund are what all of its postings add up to, and no other entry names a gift', async () => {
-	const wrong = await platform.sql(`set search_path = donations; select f.code from fund f cross join lateral fund_figures(f.code) x left join posting p on p.account = 'fund:' || f.code left join entry e on e.id = p.entry_id
+	const wrong = await platform.sql(`set search_path = donations; select f.code from fund f cross join lateral fund_figures(f.code) x left join posting p on p.account = 'fund:' || f.code left join (select n.id, coalesce(o.kind, n.kind) as kind from entry n
+		left join entry o on o.id = n.reverses and n.kind = 'correction') e on e.id = p.entry_id
 		group by f.code, x.balance_fen, x.received_fen, x.refunded_fen, x.spent_fen, x.moved_in_fen, x.moved_out_fen having (x.balance_fen, x.received_fen, x.refunded_fen, x.spent_fen, x.moved_in_fen, x.moved_out_fen) is distinct from (coalesce(-sum(p.fen), 0)::bigint,
 			coalesce(-sum(p.fen) filter (where e.kind in ('gift.received', 'goods.received', 'fund.received')), 0)::bigint, coalesce(sum(p.fen) filter (where e.kind = 'gift.refunded'), 0)::bigint,
 			coalesce(sum(p.fen) filter (where e.kind in ('disbursement', 'disbursement.reversed')), 0)::bigint, coalesce(-sum(p.fen) filter (where e.kind = 'fund.moved' and p.fen < 0), 0)::bigint,

@@ -27,6 +27,21 @@ test('gifts and refunds of the demo are entries, each fund says what its campaig
 	assert.equal(sum, '0');
 });
 
+test('an order that is not its gift’s never gets money: another fund, number, amount or channel', async () => {
+	const [[a], [b]] = await platform.sql("select id from donations.campaign where state = 'OPEN' and fund_code is null order by id limit 2");
+	let n = 0;
+	for (const [campaign, fen, channel, other] of [[b, 1000, 'WECHAT_JSAPI', false], [a, 999, 'WECHAT_JSAPI', false], [a, 1000, 'BANK_TRANSFER', false], [a, 1000, 'WECHAT_JSAPI', true], [a, 1000, 'WECHAT_JSAPI', false]]) {
+		n += 1;
+		const gift = `0${Math.floor(Date.now()).toString(16)}`.padStart(12, '0').replace(/^(.{8})(.{4})$/, `$1-$2-7000-8000-00000000000${n}`), code = `ATTACK000000000${n}`, order = other ? 'ATTACKED00000009' : code;
+		await session('yg_donations', `insert into gift (id, public_code, campaign_id, donor, amount_fen, channel, disclosure) values ('${gift}', '${code}', '${a}', '${id(1)}', 1000, 'WECHAT_JSAPI', 'ANONYMOUS');
+			insert into pay_order (out_trade_no, gift_id, campaign_id, amount_fen, channel, expires_at, next_check_at) values ('${order}', '${gift}', '${campaign}', ${fen}, '${channel}', now() + interval '1 hour', now() + interval '1 hour')`);
+		const settle = `select payment_settle('${order}', 'tx-${order}', ${fen}, now())`;
+		if (n < 5) await refused(settle, /an order is its gift's/);
+		else assert.equal(await role(settle), 'SETTLED');
+	}
+	assert.deepEqual(await platform.sql('select * from donations.share_disagreement'), []);
+});
+
 test('an entry is made once and sums to 0', async () => {
 	await platform.sql(`insert into donations.fund (code, kind, source, name, organization) values
 		('general', 'UNRESTRICTED', 'DONATION', 'general', '4412/441225'), ('lottery', 'UNRESTRICTED', 'LOTTERY', 'lottery', '4412/441225')`);
@@ -47,7 +62,7 @@ test('the service does not post by itself, and makes no leaf', async () => {
 	await closed(`select ledger_hold_void('${id(25)}', 'x')`);
 	await closed("insert into outbox (type, subject, payload, leaf) values ('x', 'x', '{}', 'x')");
 	await closed("select outbox_leaf('x', 'x', '{}', 'gift.received', 'x', now(), '{}')");
-	await refused("insert into outbox (type, subject, payload) values ('x', 'x', '{}'); delete from outbox where type = 'x' and position is null", /outbox_unpublished|has not gone out/);
+	await refused("insert into outbox (type, subject, payload) values ('gift.created', 'x', '{}'); delete from outbox where subject = 'x' and position is null", /outbox_unpublished|has not gone out/);
 });
 
 test('a fund is not overdrawn, and what is held is left alone', async () => {
@@ -108,8 +123,12 @@ test('every entry is one leaf of the public log, with its own postings', async (
 	assert.equal(link, known, 'the reversal leads to what it turns back');
 	assert.deepEqual(await platform.sql(sum), [['0']]);
 	const [[gift]] = await platform.sql("select id from donations.entry where kind = 'gift.received' limit 1");
-	await refused(`insert into outbox (type, subject, payload) values ('gift.paid', '${gift}', json_build_object('gift_id', '${gift}', 'amount_fen', 1))`, /entry_leaf_pkey/);
-	await refused(`insert into outbox (type, subject, payload) values ('gift.paid', 'x', json_build_object('gift_id', '${id(999)}', 'amount_fen', 1))`, /no such entry/);
+	for (const type of ['gift.paid', 'campaign.changed', 'inkind.received', 'x'])
+		await refused(`insert into outbox (type, subject, payload) values ('${type}', '${gift}', json_build_object('gift_id', '${gift}', 'amount_fen', 1))`, /told by what happened/);
+	await refused("select campaign_tell(c) from campaign c limit 1", /permission denied/);
+	const owner = (text, why) => refusedFor(session('yg_donations_owner', text), why);
+	await owner(`insert into outbox (type, subject, payload) values ('gift.paid', '${gift}', json_build_object('gift_id', '${gift}', 'amount_fen', 1))`, /entry_leaf_pkey/);
+	await owner(`insert into outbox (type, subject, payload) values ('gift.paid', 'x', json_build_object('gift_id', '${id(999)}', 'amount_fen', 1))`, /no such entry/);
 	await refused('delete from entry_leaf', /permission denied/);
 });
 

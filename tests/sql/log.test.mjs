@@ -194,8 +194,8 @@ test('the relay’s role claims nothing that cannot be, and deletes nothing youn
 	await lie(`update outbox set previous = previous - 1 ${last}`, /not the last before it/);
 	await lie(`update outbox set previous = position ${last}`, /not the last before it/);
 	await lie('update outbox set previous = 0 where position > (select min(position) from outbox)', /not the last before it/);
-	const unsent = "insert into outbox (type, subject, payload) values ('x', '1', '{}'), ('x', '2', '{}');";
-	const nth = (n) => `where seq = (select seq from outbox where position is null and subject = '${n}' and type = 'x')`;
+	const unsent = "insert into outbox (type, subject, payload) values ('gift.created', 'x1', '{}'), ('gift.created', 'x2', '{}');";
+	const nth = (n) => `where seq = (select seq from outbox where position is null and subject = 'x${n}')`;
 	const behind = (n) => `position = (select position from relay_state) + ${n}`;
 	const before = 'previous = (select position from relay_state)';
 	await lie(`begin; select position from relay_state for update; ${unsent} update outbox set position = 0 ${nth(1)}; commit`, /not the last before it/);
@@ -205,8 +205,8 @@ test('the relay’s role claims nothing that cannot be, and deletes nothing youn
 });
 
 test('two that give positions at a time leave no event out, and one who does it behind the relay does not stop it', async () => {
-	const mine = (n, wait = '') => `begin isolation level ${n === 3 ? 'repeatable read' : 'read committed'}; insert into outbox (type, subject, payload) values ('y', '${n}', '{}');
-		update outbox set position = (select position from relay_state) + ${n === 1 ? 1 : 2}, previous = (select position from relay_state) where type = 'y' and subject = '${n}'; ${wait} commit`;
+	const mine = (n, wait = '') => `begin isolation level ${n === 3 ? 'repeatable read' : 'read committed'}; insert into outbox (type, subject, payload) values ('gift.created', 'y${n}', '{}');
+		update outbox set position = (select position from relay_state) + ${n === 1 ? 1 : 2}, previous = (select position from relay_state) where subject = 'y${n}'; ${wait} commit`;
 	const first = platform.session('yg_donations', mine(1, 'select pg_sleep(2);'));
 	const inTime = async () => (await platform.sql("select count(*) from pg_stat_activity where query like '%pg_sleep(2)%' and state = 'active' and pid <> pg_backend_pid()"))[0][0] === '1';
 	await eventually(inTime, 5000);
@@ -216,7 +216,7 @@ test('two that give positions at a time leave no event out, and one who does it 
 	const n = await size();
 	await write(1);
 	await eventually(async () => await size() === n + 1, 20000);
-	assert.equal((await platform.sql("select count(*) from donations.outbox o, donations.relay_state where type = 'y' and o.position <= published"))[0][0], '1');
+	assert.equal((await platform.sql("select count(*) from donations.outbox o, donations.relay_state where o.subject like 'y_' and o.position <= published"))[0][0], '1');
 	assert.deepEqual(await platform.sql(`select o.position from donations.outbox o where o.previous <> (select max(position) from donations.outbox b where b.position < o.position)`), [], 'the chain is whole');
 });
 
@@ -232,9 +232,23 @@ test('a round of the relay costs what is new, however many events stand in the o
 	}
 });
 
+test('the role publishes disclosures with their leaf, and no other leaf and no disclosure without one', async () => {
+	const as = (text, unit = '4412') => platform.session('yg_transparency', `set yg.kind = 'staff'; set yg.organization = '${unit}'`, text);
+	const no = (text, why, unit) => refusedFor(as(text, unit), why);
+	await no("select outbox_leaf('gift.paid', 'x', '{}', 'gift.received', 'FORGEDFORGED0001', now(), '{}', null, '[{\"account\":\"bank:wechat\",\"fen\":5},{\"account\":\"fund:x\",\"fen\":-5}]')", /permission denied/);
+	await no("insert into disclosure (id, organization, obligation, title, summary, event) values (gen_random_uuid(), '4412', 'annual:4412:2025', 't', 's', gen_random_uuid())", /permission denied/);
+	await no("insert into outbox (type, subject, payload) values ('log.grown', '99999', '{\"size\":99999}')", /permission denied/);
+	const publish = (unit, obligation = 'null') => `select id, event from disclosure_publish(gen_random_uuid(), '${unit}', ${obligation}, 't', 's', null, null, gen_random_uuid())`;
+	await no(publish('4412/441223'), /not a unit of the caller/, '4412/441202');
+	await refusedFor(platform.session('yg_transparency', "set yg.kind = 'citizen'", publish('4412')), /not a unit of the caller/);
+	const [made, event] = (await as(publish('4412'))).split('|');
+	assert.deepEqual(await platform.sql(`select type, leaf is not null from transparency.outbox where id = '${event}'`), [['disclosure.published', 't']]);
+	await no(`select id from disclosure_amend(gen_random_uuid(), '${made}', 'e', 't', 's', null, null, gen_random_uuid())`, /not a unit of the caller/, '4412/441202');
+});
+
 test('every public total says which log it stands beside', async () => {
 	await write(3);
-	await eventually(async () => (await platform.client.get('/v1/public/ledger/check', { headers: { 'cache-control': 'no-cache' } })).json.log_size === await size(), 20000);
+	await eventually(async () => (await platform.client.get('/v1/public/ledger/check', { headers: { 'cache-control': 'no-cache' } })).json.log_size === await size(), 40000);
 	const { items } = (await platform.client.get('/v1/campaigns')).json;
 	assert.ok(items.every((one) => one.total.log_size > 0));
 });

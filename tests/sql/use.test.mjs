@@ -17,7 +17,7 @@ after(() => platform?.stop());
 
 const role = (text) => platform.session('yg_donations', STAFF, text);
 const refused = (text, why) => refusedFor(role(text), why);
-const draft = (n, fen, kind = 'BRANCH') => role(`select state from disbursement_create('${id(n)}', '${fund}', ${fen}, 'p', '${kind}', 'x', null, null, false, '${id(1)}')`);
+const draft = (n, fen, kind = 'BRANCH', payee = `x${n}`, of = fund) => role(`select state from disbursement_create('${id(n)}', '${of}', ${fen}, 'p', '${kind}', '${payee}', null, null, false, '${id(1)}')`);
 const approve = (n, by) => `select state from disbursement_approve_read('${id(n)}', '${id(by)}', '*')`;
 const pay = (n, by) => `select state from disbursement_pay('${id(n)}', '${id(by)}', 'b', null)`;
 
@@ -131,6 +131,76 @@ test('a large sum is approved only when the last decision of what the draft says
 	assert.equal(await platform.session('yg_donations', "set yg.kind = 'citizen'", 'select count(*) from decision'), '0');
 	assert.equal(await platform.session('yg_donations', STAFF, 'select count(*) > 0 from decision_vote'), 't');
 	assert.equal(await platform.session('yg_donations', "set yg.kind = 'staff'; set yg.organization = '4412/441202'", 'select count(*) from decision_vote'), '0');
+});
+
+test('no telephone and no identity card goes into the public log with what staff write', async () => {
+	const say = (purpose, payee = '某公司') => role(`select state from disbursement_create('${id(640)}', '${fund}', 100, '${purpose}', 'SUPPLIER', '${payee}', null, null, false, '${id(1)}')`);
+	for (const words of ['联系 13800138000', '电话：138-0013-8000', '１３８ ００１３ ８０００', '一三八〇〇一三八〇〇〇', '+86 13800138000', '身份证 441202199001011234', '44120219900101123x'])
+		await refusedFor(say(words), /words_personal_number/);
+	await refusedFor(say('采购', '张三 13800138000'), /words_personal_number/);
+	assert.equal(await say('合同 HT-20261127-000123，发票 2544200000012345678'), 'DRAFT', 'numbers of papers are none of persons');
+	await refused(`select state from disbursement_refuse('${id(640)}', '${id(2)}', '见 13800138000')`, /telephone/);
+	assert.equal(await role(`select state from disbursement_refuse('${id(640)}', '${id(2)}', 'r')`), 'REFUSED');
+});
+
+/** Two funds of the unit with money enough. */
+async function plenty() {
+	await platform.sql(`insert into donations.fund (code, kind, source, name, organization) select code, 'EARMARKED', 'DONATION', code, '4412' from (values ('plenty'), ('plenty-2')) x (code);
+		select donations.ledger_post(('00000000-0000-7000-8000-0000000098' || lpad(n::text, 2, '0'))::uuid, 'correction', now(), json_build_array(json_build_object('account', 'bank:transfer', 'fen', 20000000), json_build_object('account', 'fund:' || code, 'fen', -20000000)), 'opening balance', null) from (values ('plenty', 1), ('plenty-2', 2)) x (code, n)`);
+}
+
+test('a payment that is split into several is still one: what was agreed for a payee in thirty days counts together', async () => {
+	const needed = async (n) => role(`select (disbursement_rule(d)).approvals, (disbursement_rule(d)).decision, disbursement_counted(d, '4412', false) from disbursement d where id = '${id(n)}'`);
+	await plenty();
+	await draft(600, 2_000_000, 'SUPPLIER', '肇庆市某某物资有限公司', 'plenty');
+	assert.equal(await needed(600), '1|f|2000000');
+	await draft(601, 1_000_001, 'BRANCH', ' 肇庆市某某物资（有限）公司\u200b', 'plenty');
+	await draft(602, 50000, 'SUPPLIER', '肇庆市·某某物资有限公司', 'plenty-2');
+	assert.equal(await needed(601), '1|f|1000001', 'two drafts: nothing is agreed yet');
+	assert.equal(await role(approve(600, 2)), 'APPROVED');
+	assert.equal(await needed(601), '2|f|3000001', 'however it is written');
+	assert.equal(await role(approve(601, 2)), 'DRAFT');
+	assert.equal(await role(approve(601, 3)), 'APPROVED');
+	assert.equal(await needed(602), '2|f|3050001', 'from another fund of the unit too');
+	assert.equal((await platform.sql(`select counted_fen from donations.disbursement where id = '${id(601)}'`))[0][0], '3000001');
+	assert.deepEqual(await platform.sql(`select convert_from(leaf, 'UTF8')::json -> 'data' ->> 'counted_fen' from donations.outbox where type = 'disbursement.approved' and subject = '${id(601)}'`), [['3000001']], 'the public log says so');
+	assert.equal(await role(`set yg.subject = '${id(2)}'; select approvals, counted from (select (disbursement_rule(d)).approvals, disbursement_counted(d, d.organization, false) as counted from disbursement d where id = '${id(602)}') x`), '2|3050001');
+	// what was refused counts no more, nor what is long ago; what is agreed and not paid does
+	await role(`select state from disbursement_refuse('${id(601)}', '${id(2)}', 'r')`);
+	assert.equal(await needed(602), '1|f|2050000');
+	await platform.sql(`alter table donations.disbursement disable trigger user; update donations.disbursement set approved_at = now() - interval '31 days' where id = '${id(600)}'; alter table donations.disbursement enable trigger user`);
+	assert.equal(await needed(602), '1|f|2050000');
+	await platform.sql(`alter table donations.disbursement disable trigger user; update donations.disbursement set state = 'PAID', paid_at = now(), paid_by = '${id(2)}', bank_reference = 'b' where id = '${id(600)}'; alter table donations.disbursement enable trigger user`);
+	assert.equal(await needed(602), '1|f|50000');
+	await platform.sql(`alter table donations.disbursement disable trigger user; update donations.disbursement set approved_at = now() - interval '29 days', amount_fen = 9950000 where id = '${id(600)}'; alter table donations.disbursement enable trigger user`);
+	assert.equal(await needed(602), '2|t|10000000', 'together they want a collective decision');
+	await refused(approve(602, 2), /must be named/);
+	await assert.rejects(platform.sql(`update donations.disbursement set state = 'APPROVED' where id = '${id(602)}'`), /no collective decision carried it/);
+	await assert.rejects(platform.sql(`update donations.disbursement set counted_fen = 1 where id = '${id(600)}'`), /disbursement_fixed|does not change/);
+	await assert.rejects(platform.sql('update donations.approval_window set days = 1'), /append-only/);
+	// another payee is another payment
+	await draft(603, 2_000_000, 'SUPPLIER', '肇庆市某某物资有限公司二', 'plenty');
+	assert.equal(await needed(603), '1|f|2000000');
+	await platform.sql(`alter table donations.disbursement disable trigger user; update donations.disbursement set state = 'REFUSED', reason = 'r', paid_at = null where id = '${id(600)}'; alter table donations.disbursement enable trigger user`);
+});
+
+test('two who agree at the same moment to halves of one payment do not both find it small', async () => {
+	for (const n of [610, 611]) await draft(n, 2_000_000, 'SUPPLIER', 'halves', 'plenty');
+	const slow = role(`begin; ${approve(610, 2)}; select pg_sleep(1.5); commit`);
+	await new Promise((done) => setTimeout(done, 700));
+	assert.equal(await role(approve(611, 2)), 'DRAFT', 'the second waits, and sees the first');
+	await slow;
+	assert.deepEqual(await platform.sql(`select state from donations.disbursement where id in ('${id(610)}', '${id(611)}') order by id`), [['APPROVED'], ['DRAFT']]);
+	for (const n of [610, 611]) await role(`select state from disbursement_refuse('${id(n)}', '${id(2)}', 'r')`);
+});
+
+test('nothing was paid before it was approved', async () => {
+	await draft(620, 1000);
+	await platform.sql(`alter table donations.disbursement disable trigger user; update donations.disbursement set created_at = now() - interval '5 days' where id = '${id(620)}'; alter table donations.disbursement enable trigger user`);
+	await role(approve(620, 2));
+	const at = (when) => `select state from disbursement_pay('${id(620)}', '${id(2)}', 'b', ${when})`;
+	await refused(at("now() - interval '1 day'"), /before it was approved/);
+	assert.equal(await role(at("date_trunc('day', now(), 'Asia/Shanghai')")), 'PAID', 'banks say the day only');
 });
 
 test('what refunds have taken from a promise is told', async () => {

@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { checkedAnew } from '../support/checked.mjs';
 import { eventually } from '../support/eventually.mjs';
 import { Platform, ROOT } from '../support/platform.mjs';
 import { Principals } from '../support/principals.mjs';
@@ -30,7 +31,7 @@ after(() => platform?.stop());
 
 test('erased, and everything else as it was', async () => {
 	const [campaign] = must(await get(null, '/v1/campaigns?state=OPEN&limit=1')).items;
-	const gift = must(await post('citizen:lin', '/v1/gifts', { campaign_id: campaign.id, amount_fen: 8800, disclosure: 'NAMED', real_name: '林小满' }), 201);
+	const gift = must(await post('citizen:lin', '/v1/gifts', { campaign_id: campaign.id, amount_fen: 8800, disclosure: 'NAMED', real_name: '林小满', message: '林小满祝好' }), 201);
 	await platform.control('wechat_pay', 'POST', 'payments', { out_trade_no: gift.out_trade_no });
 	await eventually(async () => (await get(null, `/v1/public/gifts/${gift.public_code}`)).status === 200);
 	const mine = must(await get('citizen:lin', `/v1/me/gifts/${gift.id}`));
@@ -57,8 +58,10 @@ test('erased, and everything else as it was', async () => {
 	const spoken = async () => (await platform.sql("select count(*) from (select i.answer::text from donations.idempotency i union all select c::text from donations.donor_consent c union all select m::text from donations.party_merge m) t (words) where words like '%林小满本人%' or words like '%同一人%'"))[0][0];
 	assert.equal(await spoken(), '2', 'in the two rows themselves, in no saved answer');
 
-	const totals = async () => JSON.stringify({ ...must(await get(null, '/v1/public/ledger/check')), as_of: null, log_size: null });
-	const page = async () => (await get(null, `/v1/public/gifts/${gift.public_code}`)).text;
+	const totals = async () => JSON.stringify({ ...await checkedAnew(async () => must(await get(null, '/v1/public/ledger/check'))), as_of: null, log_size: null });
+	const page = async () => must(await get(null, `/v1/public/gifts/${gift.public_code}`));
+	const listed = async () => (await get(null, `/v1/campaigns/${campaign.id}/gifts`)).text;
+	assert.match(await listed(), /林小满祝好/);
 	const before = [await page(), (await platform.sql('select sum(amount_fen), count(*) from donations.money_entry'))[0].join()];
 	const summed = await totals();
 	must(await post('staff:campaigns', `/v1/parties/${second.id}/erasures`)); // both records go
@@ -67,7 +70,10 @@ test('erased, and everything else as it was', async () => {
 	assert.deepEqual(must(await get('staff:campaigns', `/v1/parties/${first.id}`)).subjects, []);
 	const after = must(await get('citizen:lin', `/v1/me/gifts/${gift.id}`));
 	assert.deepEqual([after.real_name, after.openings, after.amount_fen], [undefined, undefined, 8800]);
-	assert.deepEqual([await page(), (await platform.sql('select sum(amount_fen), count(*) from donations.money_entry'))[0].join()], before);
+	const { message, ...shown } = before[0];
+	assert.deepEqual([shown.donor_name, message], ['林**', '林小满祝好']);
+	assert.deepEqual([await page(), (await platform.sql('select sum(amount_fen), count(*) from donations.money_entry'))[0].join()], [{ ...shown, donor_name: '爱心人士' }, before[1]], 'what it was for and how much, not whose');
+	assert.doesNotMatch(await listed(), /林/, 'no list that was kept shows him');
 	assert.equal(await totals(), summed);
 
 	await eventually(async () => must(await get(null, '/v1/public/log')).waiting === 0, 20000);

@@ -169,6 +169,18 @@ describe('on the running platform', () => {
 		await eventually(async () => new RegExp(`^yg_transparency_obligations_overdue ${unmet}$`, 'm').test(await (await fetch(platform.demo.metrics_urls.transparency)).text()), 75000);
 	});
 
+	test('a balance that is not what was posted is told without anybody asking, and the public check says so', async () => {
+		const gauge = async () => /^yg_donations_ledger_disagreements (\d+)$/m.exec(await (await fetch(platform.demo.metrics_urls.donations)).text())?.[1];
+		const check = async () => (await platform.client.get('/v1/public/ledger/check')).json;
+		assert.equal(await gauge(), '0');
+		await platform.sql("update donations.account_total set fen = fen + 1 where account = 'bank:wechat'");
+		await eventually(async () => await gauge() === '1', 30000);
+		assert.ok(readFileSync(path.join(platform.dir, 'log/donations.log'), 'utf8').includes('disagrees with itself in 1 places'), 'in the log too');
+		await eventually(async () => { const c = await check(); return c.ok === false && c.disagreements === 1; }, 30000);
+		await platform.sql("update donations.account_total set fen = fen - 1 where account = 'bank:wechat'");
+		await eventually(async () => await gauge() === '0' && (await check()).ok, 30000);
+	});
+
 	test('labels that alerts and panels are grouped by exist', () => {
 		for (const expr of expressions())
 			for (const [, list] of expr.matchAll(/\bby \(([^)]*)\)/g))

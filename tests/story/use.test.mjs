@@ -102,7 +102,11 @@ test('a large disbursement wants two approvals by others, and a decision where t
 	assert.equal((await pay(paid)).json.code, 'disbursement-transition');
 	assert.equal(must(await approve(`staff:${platform.demo.staff[0].username}`, paid)).state, 'APPROVED');
 	await eventually(async () => must(await get(`/v1/public/funds/${campaign.id}`)).available_fen === 40_000); // the money is held
-	const greedy = await draft(40_001);
+	const small = await draft(5_000);
+	const waits = must(await get('/v1/approvals', 'staff:finance')).items.find((item) => item.id === small.id);
+	assert.deepEqual([waits.approvals_needed, waits.decision_missing, waits.counted_fen], [2, true, paid.amount_fen + 5_000], 'a little more for the same payee is part of the same');
+	assert.equal((await approve('staff:finance', small)).json.code, 'disbursement-decision-missing');
+	const greedy = await draft(40_001, { payee: '另一收款单位' });
 	assert.equal((await approve('staff:finance', greedy)).json.code, 'account-floor', 'what is held cannot be promised twice');
 });
 

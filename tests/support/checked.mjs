@@ -1,0 +1,8 @@
+// The ledger is summed up again and again, and asking tells of the last time: what is wanted after a change is a sum that is younger.
+import { eventually } from './eventually.mjs';
+
+/** What `ask` (GET /v1/public/ledger/check) says of a moment after this call. */
+export function checkedAnew(ask) {
+	const since = Date.now();
+	return eventually(async () => { const check = await ask(); return Date.parse(check.as_of) > since && check; }, 60000, 250);
+}
