@@ -21,7 +21,7 @@ create table ledger_checked (
 insert into ledger_checked (as_of, log_size, accounts, entries, postings, disagreements, due_at)
 select now(), log_size, accounts, entries, postings, disagreements, now() from ledger_now;
 
--- When it is due: every ten seconds, and when that takes longer than half a second, so seldom that it takes a twentieth of the time. Until the
+-- When it is due: every ten seconds, and when that takes longer than a fifth of a second, so seldom that it takes a fiftieth of the time. Until the
 -- row is written it has no transaction id, since totals_fold waits for older ones. No session says what was found: it is worked out here.
 create function ledger_check_run() returns setof ledger_checked
 language plpgsql security definer set search_path from current as $$
@@ -41,7 +41,7 @@ begin
 		raise warning 'the ledger disagrees with itself in % places: see the views ledger_, money_, period_, page_ and share_disagreement', v.disagreements;
 	end if;
 	return query update ledger_checked set as_of = now(), log_size = v.log_size, accounts = v.accounts, entries = v.entries, postings = v.postings,
-		disagreements = v.disagreements, due_at = clock_timestamp() + greatest(interval '10 seconds', 20 * (clock_timestamp() - now()))
+		disagreements = v.disagreements, due_at = clock_timestamp() + greatest(interval '10 seconds', 50 * (clock_timestamp() - now()))
 	returning *;
 end $$;
 revoke execute on function ledger_check_run from public;
