@@ -136,6 +136,27 @@ test('an account that was unlinked is nobody’s, and is reached by linking it t
 	assert.equal(await kept(), '0');
 });
 
+test('a letter from the counter is tied to its donor’s record by hand, and is erased with it', async () => {
+	const [mine, others, account] = [id(661), id(662), id(663)];
+	await platform.sql(`insert into donations.inkind_gift (id, public_code, organization, registered_by, donor_kind, donor_name, wish) values
+			('${mine}', 'H000000000000001', '4412', '${id(1)}', 'PERSON', '周大山', '周大山赠'), ('${others}', 'H000000000000002', '4412', '${id(1)}', 'PERSON', '周大海', null);
+		insert into donations.inkind_gift (id, public_code, organization, donor, donor_kind, donor_name) values ('${account}', 'H000000000000003', '4412', '${id(664)}', 'PERSON', '周大川')`);
+	for (const n of [665, 666]) await register(n);
+	const link = (party, letter) => `select id from party_letter_to('${id(party)}', '${letter}')`;
+	await role(link(665, mine));
+	await refused(link(666, mine), /party_letter_once/);
+	await refused(link(665, account), /no letter of a donor/);
+	await refused(link(665, others), /no such party/, COUNTY);
+	await role(link(665, others));
+	await role(`select party_letter_from('${id(665)}', '${others}')`);
+	await refused(`select party_letter_from('${id(665)}', '${others}')`, /not linked/);
+	await refused(`insert into party_letter (inkind_gift_id, party_id, linked_by) values ('${others}', '${id(665)}', '${id(1)}')`, /permission denied/);
+	await role(`select erased_at is not null from party_erase('${id(665)}')`);
+	assert.deepEqual(await platform.sql("select public_code, coalesce(donor_name, '-'), coalesce(wish, '-') from donations.inkind_gift where public_code like 'H0000%' order by 1"),
+		[['H000000000000001', '-', '-'], ['H000000000000002', '周大海', '-'], ['H000000000000003', '周大川', '-']]);
+	assert.deepEqual(await platform.sql(`select party_id from donations.party_letter where party_id = '${id(665)}'`), []);
+});
+
 test('erasure takes what was shown of him: names and words beside gifts, on pages, of plans and of goods; another unit keeps its own', async () => {
 	const donor = id(650);
 	const [[here, unit], [there]] = await platform.sql(`(select id, organization from donations.campaign where organization <> '4412' and fund_code is null and state = 'OPEN' limit 1) union all (select id, organization from donations.campaign where organization = '4412' and fund_code is null and state = 'OPEN' limit 1)`);
