@@ -219,7 +219,8 @@ describe('limits of clients', () => {
 		last.socket.write(rest);
 		await until(() => last.text.endsWith('taken'));
 		assert.equal(origin.asked('/in').length, 1);
-		assert.ok(Number(await g.metric('process_resident_memory_bytes')) < 300e6, await g.metric('process_resident_memory_bytes'));
+		/* The sanitizer keeps what was freed for a while: there the turned away clients say it alone. */
+		if (!/asan/.test(process.env.YG_BIN ?? '')) assert.ok(Number(await g.metric('process_resident_memory_bytes')) < 300e6, await g.metric('process_resident_memory_bytes'));
 		for (const c of all) c.socket.destroy();
 		await g.stop();
 	});
