@@ -220,7 +220,7 @@ describe('limits of clients', () => {
 		await until(() => last.text.endsWith('taken'));
 		assert.equal(origin.asked('/in').length, 1);
 		/* The sanitizer keeps what was freed for a while: there the turned away clients say it alone. */
-		if (!/asan/.test(process.env.YG_BIN ?? '')) assert.ok(Number(await g.metric('process_resident_memory_bytes')) < 300e6, await g.metric('process_resident_memory_bytes'));
+		if (!/asan/.test(binary)) assert.ok(Number(await g.metric('process_resident_memory_bytes')) < 300e6, await g.metric('process_resident_memory_bytes'));
 		for (const c of all) c.socket.destroy();
 		await g.stop();
 	});
