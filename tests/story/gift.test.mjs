@@ -124,6 +124,23 @@ test('payments that wait for each other share a commit, and one that is wrong co
 	assert.deepEqual(await platform.sql(`select kind, amount_fen from donations.payment_exception where out_trade_no = '${numbers[5]}'`), [['AMOUNT_MISMATCH', '906']]);
 });
 
+test('a payment that is told again waits for nobody who spends it, and nobody waits behind it', async () => {
+	const given = await give('citizen:again', { amount_fen: 800 });
+	const number = given.json.out_trade_no;
+	await pay(number);
+	await settled(given.json.public_code);
+	const spending = platform.session('yg_donations_owner', `begin; select from pay_order where out_trade_no = '${number}' for update; select pg_sleep(2.5); commit`);
+	const spends = async () => (await platform.sql("select count(*) from pg_stat_activity where query like '%pg_sleep(2.5)%' and state = 'active' and pid <> pg_backend_pid()"))[0][0] === '1';
+	await eventually(spends);
+	const told = platform.control('wechat_pay', 'POST', 'callbacks', { out_trade_no: number });
+	const other = await give('citizen:meanwhile', { amount_fen: 801 });
+	await pay(other.json.out_trade_no);
+	await settled(other.json.public_code);
+	assert.equal((await told).body.attempt.status, 204);
+	assert.equal(await spends(), true, 'all of this while the gift was being spent');
+	await spending;
+});
+
 test('what the mini-program cannot do with PATCH it can with POST', async () => {
 	const headers = await people.headers('staff:campaigns');
 	const managed = await platform.client.get('/v1/managed-campaigns?limit=1', headers);
