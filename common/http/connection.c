@@ -41,14 +41,23 @@ static size_t progress_of(const struct connection *c, enum wait wait)
 	return wait == WAIT_WRITE ? stream_pending(c->stream) : 0;
 }
 
+static void count_body(struct connection *c, size_t body)
+{
+	bool begins = body && (!c->body_counted || body < c->body_counted); /* less than before: it is the next one */
+	c->server->body_bytes += body - c->body_counted;
+	c->body_counted = body;
+	if (!begins && body && body - c->body_mark < PROGRESS_BYTES) return;
+	list_remove(&c->body_link);
+	c->body_mark = body;
+	if (body) list_push(&c->server->bodies, &c->body_link);
+}
+
 void connection_count(struct connection *c)
 {
 	size_t pending = c->stream && !c->cut ? stream_pending(c->stream) : 0;
-	size_t body = c->stream && !c->cut && c->reading ? c->reading->intake.body.n : 0;
 	c->server->pending_bytes += pending - c->counted;
-	c->server->body_bytes += body - c->body_counted;
 	c->counted = pending;
-	c->body_counted = body;
+	count_body(c, c->stream && !c->cut && c->reading ? c->reading->intake.body.n : 0);
 }
 
 void connection_wait(struct connection *c)
@@ -176,6 +185,11 @@ static void on_data(void *arg, struct str bytes)
 
 void connection_turn_away(struct connection *c)
 {
+	if (c->input_over) { /* its last answer stands already */
+		connection_cut(c);
+		return;
+	}
+	buf_free(&c->reading->intake.body); /* now, not when the client has taken what comes before its refusal */
 	refuse(c, ERR_BUSY);
 	connection_wait(c);
 }
@@ -359,6 +373,7 @@ void connection_accept(void *arg, struct stream *stream)
 	list_init(&c->owed);
 	list_init(&c->leaving);
 	list_init(&c->wait_link);
+	list_init(&c->body_link);
 	buf_init(&c->out, STREAM_PENDING_MAX);
 	buf_init(&c->backlog, STREAM_PENDING_MAX);
 	struct str peer = stream_peer(stream);

@@ -46,6 +46,8 @@ struct connection {
 	int64_t wait_since_ms;
 	size_t counted; /* its part of server->pending_bytes */
 	size_t body_counted; /* its part of server->body_bytes */
+	size_t body_mark; /* of that, when its present 16 KiB began */
+	struct list body_link; /* in server->bodies, whatever else is waited for */
 	size_t wait_mark; /* progress when the wait began: body bytes received, or bytes still pending */
 	size_t lingered;
 	bool input_over; /* nothing more is parsed */
@@ -85,6 +87,7 @@ struct http_server {
 	struct http_server_stats stats;
 	size_t pending_bytes; /* answers that their clients do not take, of all connections */
 	size_t body_bytes; /* of bodies that are not complete, of all connections */
+	struct list bodies; /* those connections, in the order in which their present 16 KiB began */
 	int64_t date_s, date_checked_ms;
 	char date[32];
 	bool draining;

@@ -83,8 +83,8 @@ void server_cut_slow(struct http_server *s)
 
 void server_turn_away_slow(struct http_server *s)
 {
-	while (s->body_bytes > s->config.bodies_total_max && !list_empty(&s->waits[WAIT_BODY]))
-		connection_turn_away(CONTAINER_OF(s->waits[WAIT_BODY].next, struct connection, wait_link));
+	while (s->body_bytes > s->config.bodies_total_max && !list_empty(&s->bodies))
+		connection_turn_away(CONTAINER_OF(s->bodies.next, struct connection, body_link));
 }
 
 static void keep_ticking(struct http_server *s)
@@ -269,6 +269,7 @@ enum err http_server_open(struct loop *l, struct str address, bool reuse_port, c
 	list_init(&s->connections);
 	list_init(&s->spare);
 	for (unsigned i = 0; i < WAIT_COUNT; i++) list_init(&s->waits[i]);
+	list_init(&s->bodies);
 	enum err e = http_server_listen(s, address, reuse_port, NULL);
 	if (e) {
 		free(s);

@@ -17,6 +17,7 @@ struct conn_params {
 struct conn_settings {
 	int64_t statement_timeout_ms; /* 0: none */
 	int64_t idle_in_transaction_ms; /* 0: none */
+	int64_t lock_timeout_ms; /* 0: none */
 	const char *application_name; /* may be NULL */
 	unsigned
 	    rotate; /* begin with the rotate-th of several hosts: libpq's asynchronous connect never leaves a mute one */

@@ -13,7 +13,8 @@ enum {
 	PREPARE_MS = 10000,
 	BACKOFF_FIRST_MS = 50,
 	BACKOFF_MAX_MS = 5000,
-	PARAMS_BYTES_MAX = 64 * 1024
+	PARAMS_BYTES_MAX = 64 * 1024,
+	LOCK_TIMEOUT_MS = 250 /* of shared lanes: what waits for a lock holds up all that stands behind it */
 };
 
 static void on_connecting(void *arg, int events);
@@ -132,6 +133,7 @@ void lane_connect(struct lane *l)
 	struct arena scratch;
 	struct conn_settings settings = { .statement_timeout_ms = pool_statement_timeout(p, l->role),
 		.idle_in_transaction_ms = p->config.exclusive_timeout_ms,
+		.lock_timeout_ms = l->role == LANE_SHARED ? LOCK_TIMEOUT_MS : 0,
 		.application_name = p->config.application_name,
 		.rotate = l->attempts };
 	CHECK(l->state == LANE_DOWN && !l->conn && !l->watch);

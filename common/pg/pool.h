@@ -52,13 +52,13 @@ enum pg_group_kind {
 	PG_READ, /* no effects: repeated when its connection broke. One statement alone may share a transaction and a sync with its
 	            neighbours (and is repeated alone if one of them failed), so it must not change settings; several have their own,
 	            so that identity_set holds for its group only. A group with a tx: write statement becomes PG_WRITE. */
-	PG_WRITE, /* one implicit transaction of its own; 40001 and 40P01 are retried inside, at most 3 times */
+	PG_WRITE, /* one implicit transaction of its own; 40001, 40P01 and 55P03 are retried inside, at most 3 times */
 };
 
 struct pg_pool_config {
 	struct str
 	    conninfo; /* libpq connection string; several hosts and target_session_attrs allowed; statement_timeout is set by us */
-	unsigned shared_lanes; /* pipelined; default 2 */
+	unsigned shared_lanes; /* pipelined; default 2. A lock is waited for 250 ms: then ERR_RETRY, as above */
 	unsigned writer_lanes; /* batches (pg/batch.h), one in flight each; default 1 */
 	unsigned exclusive_lanes; /* sessions; opened when first needed; default 2 */
 	unsigned queue_max; /* groups waiting or in flight per lane; default 1024 */

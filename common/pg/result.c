@@ -79,7 +79,8 @@ static bool is_class(const char *sqlstate, const char *prefix)
 enum err sqlstate_err(const char *sqlstate)
 {
 	if (!sqlstate || !*sqlstate) return ERR_UNAVAILABLE; /* libpq's own: the connection is gone */
-	if (is_class(sqlstate, "40001") || is_class(sqlstate, "40P01")) return ERR_RETRY;
+	/* Serialization, deadlock, lock_timeout. */
+	if (is_class(sqlstate, "40001") || is_class(sqlstate, "40P01") || is_class(sqlstate, "55P03")) return ERR_RETRY;
 	if (is_class(sqlstate, "57014")) return ERR_TIMEOUT;
 	if (is_class(sqlstate, "23")) return ERR_CONSTRAINT;
 	/* Shutdown, crash of another backend, not yet started; connection exceptions; too many connections. */

@@ -224,4 +224,33 @@ describe('limits of clients', () => {
 		for (const c of all) c.socket.destroy();
 		await g.stop();
 	});
+
+	test('who does not take an answer has no unfinished body beside the budget, at the cost of others', { timeout: 120000 }, async (t) => {
+		const origin = await startOrigin();
+		t.after(() => origin.close());
+		origin.give('/big', { head: ['Cache-Control: no-store'], body: 'b'.repeat(1024 * 1024) });
+		origin.give('/in', { head: [], body: 'taken' });
+		const g = await start(`  - { name: one, prefix: /, origins: ['${origin.address}'], body_bytes_max: 15728640, cache: 'off' }`);
+		const part = Buffer.alloc(15 * 1024 * 1024 - 1, 'x');
+		const all = [];
+		t.after(() => all.forEach((socket) => socket.destroy()));
+		for (let i = 0; i < 10; i++) {
+			const socket = net.connect(g.port, '127.0.0.1'); /* nobody reads it */
+			all.push(socket);
+			socket.on('error', () => {});
+			socket.write('GET /big HTTP/1.1\r\nHost: a\r\n\r\nPOST /in HTTP/1.1\r\nHost: a\r\nContent-Length: 15728640\r\n\r\n');
+			await until(() => origin.asked('/big').length === i + 1);
+			await new Promise((done) => { socket.write(part, done); socket.once('close', done); });
+		}
+		const honest = await connect(g.port);
+		all.push(honest.socket);
+		honest.socket.write('POST /in HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12');
+		await sleep(300);
+		honest.socket.write('345');
+		await until(() => honest.text.includes('\r\n\r\n'));
+		assert.match(honest.text, /^HTTP\/1\.1 200 [^]*taken$/);
+		assert.ok(Number(await g.metric('process_resident_memory_bytes')) < 300e6, await g.metric('process_resident_memory_bytes'));
+		for (const socket of all) socket.destroy();
+		await g.stop();
+	});
 });
