@@ -11,7 +11,7 @@ enum {
 	WINDOW_ANSWERS = 10,
 	ANSWERS_MIN = 3,
 	GRACE_US =
-	    10000, /* quicker than this is quick, whatever it was at its best: calls that share a turn delay each other */
+	    50000, /* quicker than this is quick, whatever it was at its best: calls that share a turn or a commit delay each other */
 };
 static const double TOLERANCE = 2, SLOWEST = 2, SHRINK_MOST = 0.5, DRIFT_CALM = 0.05, DRIFT_PRESSED = 0.002;
 
