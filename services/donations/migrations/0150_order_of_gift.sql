@@ -1,6 +1,9 @@
 -- An order is its gift's: number, campaign, amount and channel. gift_create.sql and plans write both from one row; but a session that wrote
 -- two different ones had the money booked to another fund than the gift's page said, or held refunds on an order that uses do not look at.
 -- Looked at when money comes, where both rows are at hand: an order that is nobody's never gets any, and a gift's write pays nothing for it.
+--
+-- A payment that is told again locks nothing. Whoever spends many gifts holds the rows of their orders for seconds; one repeated notification
+-- waited for it on the connection that all gifts are written by, so that nobody could give and no payment was taken until then.
 create or replace function payment_settle(p_out_trade_no text, p_transaction_id text, p_amount_fen bigint, p_paid_at timestamptz)
 returns text
 language plpgsql security definer set search_path from current as $$
@@ -8,7 +11,10 @@ declare
 	o pay_order;
 	v_outcome text := 'SETTLED';
 begin
-	select * into o from pay_order where out_trade_no = p_out_trade_no for update;
+	select * into o from pay_order where out_trade_no = p_out_trade_no;
+	if o.state <> 'PAID' then -- PAID is an end, and its transaction stays
+		select * into o from pay_order where out_trade_no = p_out_trade_no for update;
+	end if;
 	if o.out_trade_no is null then
 		v_outcome := 'UNKNOWN_ORDER';
 	elsif o.state = 'PAID' and o.transaction_id = p_transaction_id then
