@@ -56,7 +56,7 @@ static enum err link_operations(
 				buf_printf(report, "%.*s: the gateway has no such operation\n", STR_FMT(op->id));
 			continue;
 		}
-		bool slow = op->lane == LANE_EXCLUSIVE;
+		bool slow = op->exclusive;
 		bool hedged = !slow && op->cache_ttl_s > 0 && str_eq(op->method, STR("GET"));
 		to->kind = (struct call_kind){ priority_of(op->priority), &to->base, hedged };
 		to->upstream =

@@ -16,7 +16,6 @@ enum access {
 /** How a caller may show who he is, as bits. A token stands for an API key too. */
 enum scheme { SCHEME_TOKEN = 1, SCHEME_SIGNATURE = 2 };
 enum row_scope { ROWS_ALL, ROWS_OWN, ROWS_ORGANIZATION };
-enum lane { LANE_SHARED, LANE_EXCLUSIVE, LANE_REPLICA };
 enum idempotency { IDEMPOTENCY_NONE, IDEMPOTENCY_OPTIONAL, IDEMPOTENCY_REQUIRED };
 enum priority { PRIORITY_NORMAL, PRIORITY_CRITICAL, PRIORITY_LOW };
 enum parameter_in { IN_PATH, IN_QUERY, IN_HEADER };
@@ -62,7 +61,7 @@ struct operation {
 	const struct str *scopes; /* any one of them suffices; none: any authenticated caller */
 	unsigned scope_count;
 	enum row_scope rows;
-	enum lane lane;
+	bool exclusive; /* runs on a database connection of its own: it may take or wait for seconds */
 	enum idempotency idempotency;
 	bool list; /* x-page: cursor list; page_limit_* from the `limit` parameter */
 	bool if_match_required; /* x-if-match */

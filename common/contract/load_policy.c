@@ -101,8 +101,7 @@ static void load_body_limit(struct loader *l, const struct document *in, struct 
 void load_policy(struct loader *l, const struct document *in, struct operation *op)
 {
 	static const struct choice rows[] = { { "own", ROWS_OWN }, { "organization", ROWS_ORGANIZATION }, { NULL, 0 } };
-	static const struct choice lanes[] = { { "shared", LANE_SHARED }, { "exclusive", LANE_EXCLUSIVE },
-		{ "replica", LANE_REPLICA }, { NULL, 0 } };
+	static const struct choice lanes[] = { { "shared", 0 }, { "exclusive", 1 }, { NULL, 0 } };
 	static const struct choice idempotencies[] = { { "required", IDEMPOTENCY_REQUIRED },
 		{ "optional", IDEMPOTENCY_OPTIONAL }, { NULL, 0 } };
 	static const struct choice if_match[] = { { "required", 1 }, { NULL, 0 } };
@@ -110,7 +109,7 @@ void load_policy(struct loader *l, const struct document *in, struct operation *
 		{ "low", PRIORITY_LOW }, { NULL, 0 } };
 	load_security(l, in, op);
 	op->rows = (enum row_scope)choose(l, in, op, "x-rows", rows, ROWS_ALL);
-	op->lane = (enum lane)choose(l, in, op, "x-lane", lanes, LANE_SHARED);
+	op->exclusive = choose(l, in, op, "x-lane", lanes, 0) != 0;
 	op->idempotency = (enum idempotency)choose(l, in, op, "x-idempotency", idempotencies, IDEMPOTENCY_NONE);
 	op->if_match_required = choose(l, in, op, "x-if-match", if_match, 0) != 0;
 	op->priority = (enum priority)choose(l, in, op, "x-priority", priorities, PRIORITY_NORMAL);

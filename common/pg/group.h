@@ -21,6 +21,7 @@ struct pg_group {
 	enum pg_group_kind kind;
 	bool solo; /* a sync of its own, since it was bundled with a failing neighbour */
 	bool ends_session;
+	bool apart; /* all there is of its session: a transaction of its own, as on a shared lane */
 	unsigned char tries;
 	unsigned char losses; /* connections that broke under it */
 	unsigned hidden; /* leading results that are ours (BEGIN) */

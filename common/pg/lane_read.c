@@ -20,7 +20,8 @@ static struct bundle *head_of(struct lane *l)
 
 static bool may_retry(const struct pg_group *g, int64_t now)
 {
-	return g->err == ERR_RETRY && !g->session && g->done && g->tries < GROUP_TRIES_MAX && g->deadline_ms > now;
+	return g->err == ERR_RETRY && (!g->session || g->apart) && g->done && g->tries < GROUP_TRIES_MAX &&
+	       g->deadline_ms > now;
 }
 
 static void requeue(struct lane *l, struct pg_group *g, int64_t due_ms)

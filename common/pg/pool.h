@@ -30,7 +30,7 @@ unsigned pg_column_type(const struct pg_result *r, unsigned column); /* type oid
 /** Rows an INSERT/UPDATE/DELETE touched. */
 int64_t pg_affected(const struct pg_result *r);
 
-/** How a group ended. err: ERR_NONE; ERR_CONSTRAINT (constraint is set); ERR_SQL; ERR_TIMEOUT (57014, or past its deadline); ERR_RETRY (serialization, tries used up); ERR_UNAVAILABLE (no connection, or lost: the effect is unknown for writes). */
+/** How a group ended. err: ERR_NONE; ERR_CONSTRAINT (constraint is set); ERR_SQL; ERR_TIMEOUT (57014, or past its deadline); ERR_RETRY (serialization, deadlock or a lock that did not come; tries used up); ERR_UNAVAILABLE (no connection, or lost: the effect is unknown for writes). */
 struct pg_outcome {
 	enum err err;
 	char sqlstate[6];
@@ -89,6 +89,13 @@ void pg_pool_relink(
  */
 MUST_USE enum err pg_send(struct pg_pool *p, enum pg_group_kind kind, const struct pg_call *calls, unsigned count,
     int64_t deadline_ms, pg_done *done, void *arg);
+
+/**
+ * As pg_send, for what may take or wait for long: on an exclusive lane, whose time-out it has, so that nobody stands behind it. deadline_ms
+ * is of the wait for the lane.
+ */
+MUST_USE enum err pg_send_apart(
+    struct pg_pool *p, const struct pg_call *calls, unsigned count, int64_t deadline_ms, pg_done *done, void *arg);
 
 /** Exclusive lane: a connection of one's own for BEGIN … decide in C … COMMIT, and for exports. */
 struct pg_session;

@@ -145,6 +145,41 @@ enum err pg_session_send(struct pg_session *s, const struct pg_call *calls, unsi
 	return ERR_NONE;
 }
 
+static void submit_apart(void *arg, enum err status, struct pg_session *s)
+{
+	struct pg_group *g = arg;
+	if (!s) {
+		g->err = status;
+		group_deliver(g);
+		group_free(g);
+		return;
+	}
+	s->ending = true;
+	if (!s->lane || s->pool->dying || !lane_fits(s->lane, g)) {
+		finish_at_once(s, g, ERR_UNAVAILABLE);
+		return;
+	}
+	g->session = s;
+	s->sent++;
+	s->pool->stats.groups++;
+	lane_submit(s->lane, g);
+}
+
+enum err pg_send_apart(
+    struct pg_pool *p, const struct pg_call *calls, unsigned count, int64_t deadline_ms, pg_done *done, void *arg)
+{
+	struct pg_group *g;
+	TRY(group_new(calls, count, NULL, &g));
+	g->kind = PG_WRITE;
+	g->solo = g->apart = g->ends_session = true;
+	g->deadline_ms = INT64_MAX; /* the lane's statement_timeout is its limit */
+	g->done = done;
+	g->arg = arg;
+	enum err e = pg_session_open(p, deadline_ms, submit_apart, g);
+	if (e) group_free(g);
+	return e;
+}
+
 void pg_session_end(struct pg_session *s, bool commit, pg_done *done, void *arg)
 {
 	CHECK(!s->ending);

@@ -121,8 +121,10 @@ static enum next plain_execute(struct request *r)
 	unsigned count;
 	if ((e = identity_call(r, calls, &count)) != ERR_NONE) return request_fail(r, e, NULL);
 	calls[count++] = (struct pg_call){ plan->statement, values };
-	return sent(
-	    r, pg_send(r->service->pool, group_kind(plan->statement), calls, count, r->deadline_ms, plain_done, r));
+	struct pg_pool *pool = r->service->pool;
+	return sent(r, r->linked->operation->exclusive
+			   ? pg_send_apart(pool, calls, count, r->deadline_ms, plain_done, r)
+			   : pg_send(pool, group_kind(plan->statement), calls, count, r->deadline_ms, plain_done, r));
 }
 
 /* ── for flows ── */

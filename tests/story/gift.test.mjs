@@ -129,24 +129,20 @@ test('a payment that is told again waits for nobody who spends it, and nobody wa
 	const number = given.json.out_trade_no;
 	await pay(number);
 	await settled(given.json.public_code);
-	const spending = platform.session('yg_donations_owner', `begin; select from pay_order where out_trade_no = '${number}' for update; select pg_sleep(2.5); commit`);
-	const spends = async () => (await platform.sql("select count(*) from pg_stat_activity where query like '%pg_sleep(2.5)%' and state = 'active' and pid <> pg_backend_pid()"))[0][0] === '1';
-	await eventually(spends);
+	const spending = await platform.hold('yg_donations_owner', `select from pay_order where out_trade_no = '${number}' for update`);
 	const told = platform.control('wechat_pay', 'POST', 'callbacks', { out_trade_no: number });
 	const other = await give('citizen:meanwhile', { amount_fen: 801 });
 	await pay(other.json.out_trade_no);
 	await settled(other.json.public_code);
 	assert.equal((await told).body.attempt.status, 204);
-	assert.equal(await spends(), true, 'all of this while the gift was being spent');
-	await spending;
+	assert.equal(await spending.held(), true, 'all of this while the gift was being spent');
+	await spending.release();
 });
 
 test('a refund of a gift that is being spent holds up nobody who reads, and is told to come again', async () => {
 	const gifts = await Promise.all([1, 2, 3, 4].map((n) => give('citizen:regret', { amount_fen: 810 + n })));
 	for (const gift of gifts) { await pay(gift.json.out_trade_no); await settled(gift.json.public_code); }
-	const spending = platform.session('yg_donations_owner', `begin; select from pay_order where out_trade_no in (${gifts.map((gift) => `'${gift.json.out_trade_no}'`).join(',')}) for update; select pg_sleep(4.5); commit`);
-	const spends = async () => (await platform.sql("select count(*) from pg_stat_activity where query like '%pg_sleep(4.5)%' and state = 'active' and pid <> pg_backend_pid()"))[0][0] === '1';
-	await eventually(spends);
+	const spending = await platform.hold('yg_donations_owner', `select from pay_order where out_trade_no in (${gifts.map((gift) => `'${gift.json.out_trade_no}'`).join(',')}) for update`);
 	const staff = await people.headers('staff:finance'), regret = await people.headers('citizen:regret');
 	const refund = (gift) => platform.client.post(`/v1/gifts/${gift.json.id}/refunds`, { amount_fen: 100, reason: '误捐' }, { ...staff, 'idempotency-key': randomUUID() });
 	const refunds = gifts.map(refund);
@@ -155,9 +151,9 @@ test('a refund of a gift that is being spent holds up nobody who reads, and is t
 	const read = await Promise.all(Array.from({ length: 20 }, () => platform.client.get(`/v1/me/gifts/${gifts[0].json.id}`, regret)));
 	assert.ok(read.every((answer) => answer.status === 200));
 	const answers = await Promise.all(refunds);
-	assert.equal(await spends(), true, 'all of this while the gifts were being spent');
+	assert.equal(await spending.held(), true, 'all of this while the gifts were being spent');
 	for (const answer of answers) assert.deepEqual([answer.status, answer.json.code], [503, 'retry']);
-	await spending;
+	await spending.release();
 	assert.equal((await refund(gifts[0])).status, 201);
 });
 

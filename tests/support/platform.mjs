@@ -1,6 +1,6 @@
 // The whole platform for a test: started and stopped by deploy/local/run in a folder of its own, on a port of its own.
 import { execFile, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -8,6 +8,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Client } from './client.mjs';
+import { eventually } from './eventually.mjs';
 
 const run = promisify(execFile);
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
@@ -86,6 +87,16 @@ export class Platform {
 		const [host] = (this.demo.postgres ?? '').match(/host=\S+/) ?? [''];
 		const { stdout } = await run('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', `${host} dbname=yangguang user=${role}`, ...statements.flatMap((text) => ['-c', text])]);
 		return stdout.trim();
+	}
+
+	/** What `statement` locks is held in a transaction of `role` until release(), which undoes it: { held() → true while it is, release() }. */
+	async hold(role, statement) {
+		const mark = randomUUID();
+		const mine = `from pg_stat_activity where query like '%/* ${mark} */%' and wait_event = 'PgSleep'`;
+		const held = async () => (await this.sql(`select count(*) ${mine}`))[0][0] === '1';
+		const ended = this.session(role, `begin; ${statement}; select pg_sleep(600) /* ${mark} */`).catch(() => {});
+		await eventually(held);
+		return { held, release: async () => { await this.sql(`select pg_cancel_backend(pid) ${mine}`); await ended; } };
 	}
 
 	/** A control call to a stand-in: pay('POST', 'payments', {…}). */

@@ -63,7 +63,7 @@ static const char gifts[] =
     "      summary: One gift\n"
     "      security: []\n"
     "      x-cache: { control: 'public, max-age=5', ttl_s: 5, tags: ['gift:{id}', totals], collapse: platform }\n"
-    "      x-lane: replica\n"
+    "      x-lane: shared\n"
     "      responses:\n"
     "        '200': { description: ok, content: { application/json: { schema: { $ref: '#/components/schemas/Gift' } } "
     "} }\n"
@@ -148,7 +148,7 @@ static void check_get(const struct contract *c)
 	assert_true(str_eq(op->service, STR("gifts")) && str_eq(op->method, STR("GET")) &&
 		    str_eq(op->path, STR("/v1/gifts/{id}")));
 	assert_int_equal(op->access, ACCESS_PUBLIC);
-	assert_int_equal(op->lane, LANE_REPLICA);
+	assert_false(op->exclusive);
 	assert_true(
 	    str_eq(op->cache_control, STR("public, max-age=5")) && op->cache_ttl_s == 5 && op->cache_tag_count == 2);
 	assert_true(str_eq(op->cache_tags[1], STR("totals")));
@@ -201,7 +201,7 @@ static void check_writes(const struct contract *c)
 		    str_eq(patch->parameters[1].name, STR("if-match")));
 	assert_int_equal(contract_response(patch, 503)->status, 0);
 	assert_int_equal(post->idempotency, IDEMPOTENCY_REQUIRED);
-	assert_int_equal(post->lane, LANE_EXCLUSIVE);
+	assert_true(post->exclusive);
 	assert_true(str_eq(post->body_type, STR("*")) && post->body && !post->body_required);
 	assert_int_equal(contract_parameter_index(post, STR("header.idempotency_key")), 0);
 	assert_int_equal(contract_parameter_index(post, STR("header.x")), -1);

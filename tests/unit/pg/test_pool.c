@@ -447,6 +447,64 @@ static void sessions(void **state)
 	assert_true(pg_pool_stats(sync_.pool).lanes <= 2 + 1 + 2);
 }
 
+static void send_apart(struct pg_answer *a, const char *name, const char *value)
+{
+	struct pg_value v[] = { { str_of(value) } };
+	struct pg_call call = { st(name), v };
+	*a = (struct pg_answer){ .owner = &sync_ };
+	assert_int_equal(
+	    pg_send_apart(sync_.pool, &call, 1, loop_now_ms(sync_.loop) + 1000, pg_sync_done, a), ERR_NONE);
+	assert_int_equal(a->calls, 0);
+	sync_.pending++;
+}
+
+/* One transaction on a lane that nobody shares: it may wait for a lock, is undone and repeated like others, and gives the lane back. */
+static void apart(void **state)
+{
+	(void)state;
+	struct pg_answer a[4];
+	send_apart(&a[0], "insert", "120");
+	send_apart(&a[1], "insert", "121");
+	send_apart(&a[2], "insert", "122"); /* waits for one of the two lanes */
+	pg_sync_wait(&sync_);
+	for (unsigned i = 0; i < 3; i++) assert_int_equal(a[i].err, ERR_NONE);
+	assert_string_equal(pg_fixture_value("select count(*) from t where id between 120 and 122"), "3");
+	send_apart(&a[0], "late", "5"); /* fails at COMMIT */
+	send_apart(&a[1], "insert", "120");
+	pg_sync_wait(&sync_);
+	assert_int_equal(a[0].err, ERR_CONSTRAINT);
+	assert_string_equal(a[0].constraint, "child_parent");
+	assert_int_equal(a[1].err, ERR_CONSTRAINT);
+	assert_string_equal(pg_fixture_value("select count(*) from child"), "0");
+	pg_fixture_sql("alter sequence tries restart;"
+		       "create or replace function serial_once() returns text language plpgsql as $$ begin"
+		       " if nextval('tries') % 3 <> 0 then raise exception using errcode = '40001'; end if;"
+		       " return 'at last'; end $$");
+	send_apart(&a[0], "turn", "");
+	pg_sync_wait(&sync_);
+	assert_int_equal(a[0].err, ERR_NONE);
+	assert_string_equal(a[0].text, "at last");
+	struct pg_session *held = open_session(), *other = open_session();
+	session_insert(held, "130", &a[0]); /* the row's key is taken until the end */
+	session_end(other, false, &a[1]);
+	send_apart(&a[1], "insert", "130");
+	struct pg_answer shared = { .owner = &sync_ };
+	const char *same[] = { "130" };
+	assert_int_equal(pg_sync_send(&sync_, &shared, PG_WRITE, st("insert"), same, 5000), ERR_NONE);
+	while (!shared.calls) pg_sync_sleep(&sync_, 20);
+	assert_int_equal(shared.err, ERR_RETRY); /* there a lock is not waited for so long */
+	assert_int_equal(a[1].calls, 0);
+	session_end(held, false, &a[2]);
+	pg_sync_wait(&sync_);
+	assert_int_equal(a[1].err, ERR_NONE);
+	held = open_session(), other = open_session();
+	send_apart(&a[0], "insert", "131");
+	pg_sync_sleep(&sync_, 1300);
+	assert_int_equal(a[0].err, ERR_TIMEOUT); /* no lane came in time */
+	session_end(held, false, &a[1]);
+	session_end(other, false, &a[1]);
+}
+
 static void session_lost_midway(void **state)
 {
 	(void)state;
@@ -543,6 +601,7 @@ int main(void)
 		POOL_TEST(mute_server),
 		POOL_TEST(large_results),
 		POOL_TEST(sessions),
+		POOL_TEST(apart),
 		POOL_TEST(session_lost_midway),
 		POOL_TEST(relink),
 		POOL_TEST(several_hosts),
