@@ -16,6 +16,7 @@ static bool has_room(const struct connection *c)
 	const struct http_server *s = c->server;
 	size_t mine = stream_pending(c->stream) + c->out.n;
 	if (c->in_flight >= s->config.pipeline_max || mine > s->config.unread_bytes_max) return false;
+	if (c->in_flight && s->body_bytes > s->config.bodies_total_max) return false;
 	/* All together: who has not taken his last answer asks for no more while the budget is spent. */
 	return mine == 0 || s->pending_bytes - c->counted + mine <= s->config.unread_total_max;
 }
@@ -79,6 +80,9 @@ static void dispatch(struct connection *c)
 	c->reading = NULL;
 	if (c->server->config.any_order) e->call = http_get(e->x.fields, STR(CALL_FIELD));
 	e->dispatched = e->announced = true;
+	count_body(c, 0);
+	e->body_held = e->intake.body.n;
+	c->server->body_bytes += e->body_held;
 	list_push(&c->owed, &e->link);
 	c->in_flight++;
 	unwait(c);
@@ -185,11 +189,11 @@ static void on_data(void *arg, struct str bytes)
 
 void connection_turn_away(struct connection *c)
 {
+	buf_free(&c->reading->intake.body); /* now, not when the client has taken what comes before its refusal */
 	if (c->input_over) { /* its last answer stands already */
-		connection_cut(c);
+		connection_count(c);
 		return;
 	}
-	buf_free(&c->reading->intake.body); /* now, not when the client has taken what comes before its refusal */
 	refuse(c, ERR_BUSY);
 	connection_wait(c);
 }

@@ -15,6 +15,7 @@ struct exchange {
 	struct connection *connection;
 	struct intake intake;
 	struct str call; /* what the peer calls it, when answers may leave in any order */
+	size_t body_held; /* its part of server->body_bytes while it is answered */
 	struct buf held; /* the answer while earlier ones are still owed */
 	bool announced; /* the owner has seen it: on_finished will be called */
 	bool dispatched; /* complete, or refused: an answer is owed */
@@ -86,7 +87,7 @@ struct http_server {
 	unsigned spare_buffer_count;
 	struct http_server_stats stats;
 	size_t pending_bytes; /* answers that their clients do not take, of all connections */
-	size_t body_bytes; /* of bodies that are not complete, of all connections */
+	size_t body_bytes; /* of bodies that come or are being answered, of all connections */
 	struct list bodies; /* those connections, in the order in which their present 16 KiB began */
 	int64_t date_s, date_checked_ms;
 	char date[32];

@@ -182,6 +182,7 @@ static void link_send(struct origin_link *k, struct origin_call *call)
 	k->reply.head_request = call->head_request;
 	if (stream_write(k->stream, &request, 1) == ERR_NONE) {
 		o->stats.sent++;
+		buf_free(&call->request); /* it is never sent twice */
 		return;
 	}
 	k->call = NULL; /* not a byte of it has left */

@@ -159,6 +159,7 @@ void exchange_finish(struct exchange *e, int status, size_t bytes)
 {
 	struct http_server *s = e->connection->server;
 	if (e->announced && s->config.on_finished) s->config.on_finished(s->config.arg, &e->x, status, bytes);
+	s->body_bytes -= e->body_held;
 	if (s->spare_count >= SPARE_EXCHANGES_MAX || s->freed) {
 		exchange_free(e);
 		return;

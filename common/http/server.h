@@ -56,7 +56,7 @@ struct http_server_config {
 	    unread_bytes_max; /* answers a client has not taken: with more, none of its requests is read; default 1 MiB */
 	size_t unread_total_max; /* the same of all clients: beyond it the slowest are cut; default 64 MiB */
 	size_t
-	    bodies_total_max; /* bodies that are still coming, of all clients: beyond it the slowest are turned away; default 128 MiB */
+	    bodies_total_max; /* bodies that come or are being answered, of all clients: beyond it the slowest to come are turned away, and who has a request under way sends no more; default 128 MiB */
 	size_t arena_bytes_max; /* per exchange; default 4 MiB */
 	int64_t head_timeout_ms; /* from first byte to complete head: 408; default 10 s */
 	int64_t body_timeout_ms; /* default 20 s */

@@ -231,6 +231,23 @@ describe('limits of clients', () => {
 		await g.stop();
 	});
 
+	test('whole bodies that wait for a mute origin are in the budget too: who has a request under way sends no more', { timeout: 120000 }, async (t) => {
+		const origin = await startOrigin();
+		t.after(() => origin.close());
+		origin.give('/mute', { delayMs: 20000 });
+		const g = await start(`  - { name: one, prefix: /, origins: ['${origin.address}'], body_bytes_max: 10485760, cache: 'off' }`);
+		const c = await connect(g.port);
+		t.after(() => c.socket.destroy());
+		c.socket.on('error', () => {});
+		const one = Buffer.concat([Buffer.from('POST /mute HTTP/1.1\r\nHost: a\r\nContent-Length: 10485760\r\n\r\n'), Buffer.alloc(10485760, 'x')]);
+		for (let i = 0; i < 30; i++) c.socket.write(one);
+		await until(() => origin.asked('/mute').length >= 12, 20000);
+		await sleep(1500);
+		assert.ok(origin.asked('/mute').length <= 14, `${origin.asked('/mute').length} bodies of 10 MiB`);
+		c.socket.destroy();
+		await g.stop();
+	});
+
 	test('who does not take an answer has no unfinished body beside the budget, at the cost of others', { timeout: 120000 }, async (t) => {
 		const origin = await startOrigin();
 		t.after(() => origin.close());

@@ -41,7 +41,7 @@ static void quick_answers_never_shrink_it(void **unused)
 	struct capacity c;
 	struct latency_base base = { 0 };
 	capacity_init(&c, 32, 1024, 4096);
-	for (int64_t i = 0; i < 100000; i++) capacity_answered(&c, &base, i < 1000 ? 100 : 8000, i);
+	for (int64_t i = 0; i < 100000; i++) capacity_answered(&c, &base, i < 1000 ? 100 : 40000, i);
 	assert_int_equal(capacity_limit(&c), 1024);
 }
 
