@@ -58,7 +58,7 @@ test('erased, and everything else as it was', async () => {
 	const spoken = async () => (await platform.sql("select count(*) from (select i.answer::text from donations.idempotency i union all select c::text from donations.donor_consent c union all select m::text from donations.party_merge m) t (words) where words like '%林小满本人%' or words like '%同一人%'"))[0][0];
 	assert.equal(await spoken(), '2', 'in the two rows themselves, in no saved answer');
 
-	const totals = async () => JSON.stringify({ ...await checkedAnew(async () => must(await get(null, '/v1/public/ledger/check'))), as_of: null, log_size: null });
+	const totals = async () => JSON.stringify({ ...await checkedAnew(platform, async () => must(await get(null, '/v1/public/ledger/check'))), as_of: null, log_size: null });
 	const page = async () => must(await get(null, `/v1/public/gifts/${gift.public_code}`));
 	const listed = async () => (await get(null, `/v1/campaigns/${campaign.id}/gifts`)).text;
 	assert.match(await listed(), /林小满祝好/);

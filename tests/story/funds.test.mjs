@@ -163,7 +163,7 @@ test('H1, for funds: of each what came in is what went out and what is there', a
 	}
 	assert.deepEqual(await platform.sql('select * from donations.ledger_disagreement'), []);
 	assert.deepEqual(await platform.sql('select * from donations.money_disagreement'), []);
-	assert.equal((await checkedAnew(async () => must(await get('/v1/public/ledger/check')))).ok, true);
+	assert.equal((await checkedAnew(platform, async () => must(await get('/v1/public/ledger/check')))).ok, true);
 });
 
 test('H4 (2011): money that is no gift of anybody, and sums below the least, are in no total', async () => {

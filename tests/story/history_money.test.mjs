@@ -49,7 +49,7 @@ test('H6 (2020): two official totals cannot differ: summary, funds, ledger and p
 		assert.ok(summary.as_of);
 		return summary.received_fen === received && summary.net_fen === net && log === all;
 	}, 15000);
-	assert.equal((await checkedAnew(async () => must(await get('/v1/public/ledger/check')))).ok, true);
+	assert.equal((await checkedAnew(platform, async () => must(await get('/v1/public/ledger/check')))).ok, true);
 });
 
 test('H8: a gift and all its refunds sum to nothing', async () => {

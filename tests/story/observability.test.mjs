@@ -9,6 +9,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { startCollector } from '../support/collector.mjs';
+import { hurryCheck } from '../support/checked.mjs';
 import { eventually } from '../support/eventually.mjs';
 import { Platform, ROOT } from '../support/platform.mjs';
 
@@ -174,10 +175,12 @@ describe('on the running platform', () => {
 		const check = async () => (await platform.client.get('/v1/public/ledger/check')).json;
 		assert.equal(await gauge(), '0');
 		await platform.sql("update donations.account_total set fen = fen + 1 where account = 'bank:wechat'");
+		await hurryCheck(platform);
 		await eventually(async () => await gauge() === '1', 30000);
 		assert.ok(readFileSync(path.join(platform.dir, 'log/donations.log'), 'utf8').includes('disagrees with itself in 1 places'), 'in the log too');
 		await eventually(async () => { const c = await check(); return c.ok === false && c.disagreements === 1; }, 30000);
 		await platform.sql("update donations.account_total set fen = fen - 1 where account = 'bank:wechat'");
+		await hurryCheck(platform);
 		await eventually(async () => await gauge() === '0' && (await check()).ok, 30000);
 	});
 

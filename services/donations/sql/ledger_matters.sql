@@ -1,5 +1,5 @@
 -- shape: one
--- tx: read
--- For the metrics: what the last summing-up found, how long ago that was, and whether it is time for the next.
-select disagreements, extract(epoch from now() - as_of)::bigint as age_s, case when due_at <= now() then 1 else 0 end as due
+-- tx: write
+-- For the metrics: what the last summing-up found, how long ago that was, and whether the next one is ours to do now.
+select disagreements, extract(epoch from now() - as_of)::bigint as age_s, ledger_check_claim()::int as due
 from ledger_checked
