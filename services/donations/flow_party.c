@@ -72,6 +72,8 @@ enum next party_show(struct request *r)
 	json_put_raw(w, request_column(r, 0, "subjects"));
 	json_put_key(w, STR("consents"));
 	json_put_raw(w, request_column(r, 0, "consents"));
+	json_put_key(w, STR("letters"));
+	json_put_raw(w, request_column(r, 0, "letters"));
 	json_end_object(w);
 	return request_answer(r, 0);
 }

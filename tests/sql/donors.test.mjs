@@ -141,6 +141,10 @@ test('a letter from the counter is tied to its donor’s record by hand, and is 
 	await platform.sql(`insert into donations.inkind_gift (id, public_code, organization, registered_by, donor_kind, donor_name, wish) values
 			('${mine}', 'H000000000000001', '4412', '${id(1)}', 'PERSON', '周大山', '周大山赠'), ('${others}', 'H000000000000002', '4412', '${id(1)}', 'PERSON', '周大海', null);
 		insert into donations.inkind_gift (id, public_code, organization, donor, donor_kind, donor_name) values ('${account}', 'H000000000000003', '4412', '${id(664)}', 'PERSON', '周大川')`);
+	await platform.sql(`insert into donations.person_key (key_id, subject, wrapped_key) values ('${id(667)}', '${mine}', '\\x01'), ('${id(668)}', '${others}', '\\x01'), ('${id(669)}', '${id(670)}', '\\x01');
+		insert into donations.inkind_count (gift_id, counted_by, counted_on, representative, key_id, representative_subject, sheet_sha256) values
+			('${mine}', '${id(1)}', current_date, '\\x01', '${id(667)}', null, '${'a'.repeat(64)}'), ('${others}', '${id(1)}', current_date, '\\x01', '${id(668)}', null, '${'a'.repeat(64)}'),
+			('${account}', '${id(1)}', current_date, '\\x01', '${id(669)}', '${id(670)}', '${'a'.repeat(64)}')`);
 	for (const n of [665, 666]) await register(n);
 	const link = (party, letter) => `select id from party_letter_to('${id(party)}', '${letter}')`;
 	await role(link(665, mine));
@@ -155,6 +159,10 @@ test('a letter from the counter is tied to its donor’s record by hand, and is 
 	assert.deepEqual(await platform.sql("select public_code, coalesce(donor_name, '-'), coalesce(wish, '-') from donations.inkind_gift where public_code like 'H0000%' order by 1"),
 		[['H000000000000001', '-', '-'], ['H000000000000002', '周大海', '-'], ['H000000000000003', '周大川', '-']]);
 	assert.deepEqual(await platform.sql(`select party_id from donations.party_letter where party_id = '${id(665)}'`), []);
+	const signers = () => platform.sql(`select key_id from donations.person_key where key_id in ('${id(667)}', '${id(668)}', '${id(669)}') order by 1`);
+	assert.deepEqual(await signers(), [[id(668)], [id(669)]], 'who signed for himself');
+	await platform.sql(`update donations.inkind_gift set donor_name = null where id in ('${others}', '${account}')`);
+	assert.deepEqual(await signers(), [[id(669)]], 'and not who signed for another, by his account');
 });
 
 test('erasure takes what was shown of him: names and words beside gifts, on pages, of plans and of goods; another unit keeps its own', async () => {
