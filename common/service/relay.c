@@ -61,15 +61,18 @@ static const char publish_script[] =
     "  length = redis.call('XLEN', KEYS[1]) "
     "end "
     "if last ~= ARGV[1] or (slow and length >= most) then return {last, reached} end "
-    "for i = 3, #ARGV, 8 do "
-    "  local entry = {'XADD', KEYS[1]} "
-    "  if not slow then entry[3], entry[4], entry[5] = 'MAXLEN', '~', ARGV[2] end "
-    "  for _, word in ipairs({ARGV[i] .. '-0', 'id', ARGV[i + 1], 'type', ARGV[i + 2], 'subject', ARGV[i + 3], "
-    "    'payload', ARGV[i + 4], 'occurred_at', ARGV[i + 5], 'previous', ARGV[i + 6]}) do entry[#entry + 1] = word end "
-    "  if ARGV[i + 7] ~= '' then entry[#entry + 1] = 'leaf'; entry[#entry + 1] = ARGV[i + 7] end "
-    "  redis.call(unpack(entry)) "
+    "local call, key = redis.call, KEYS[1] "
+    "for i = 3, #ARGV, 8 do " /* written out twice: tables of words cost as much again as the stream itself */
+    "  if ARGV[i + 7] ~= '' then "
+    "    call('XADD', key, ARGV[i] .. '-0', 'id', ARGV[i + 1], 'type', ARGV[i + 2], 'subject', ARGV[i + 3], "
+    "      'payload', ARGV[i + 4], 'occurred_at', ARGV[i + 5], 'previous', ARGV[i + 6], 'leaf', ARGV[i + 7]) "
+    "  else "
+    "    call('XADD', key, ARGV[i] .. '-0', 'id', ARGV[i + 1], 'type', ARGV[i + 2], 'subject', ARGV[i + 3], "
+    "      'payload', ARGV[i + 4], 'occurred_at', ARGV[i + 5], 'previous', ARGV[i + 6]) "
+    "  end "
     "  last = ARGV[i] "
     "end "
+    "if not slow and #ARGV > 2 then call('XTRIM', key, 'MAXLEN', '~', ARGV[2]) end "
     "return {last, reached}";
 static const char stream_length_max[] = "1000000";
 

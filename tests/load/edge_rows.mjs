@@ -16,9 +16,8 @@ const CAMPAIGN = '/v1/campaigns/0197f3a0-0000-7000-8000-100000000007'; // its an
 const METADATA = '/.well-known/oauth-authorization-server';
 const port = (n) => settings.port + 40 + n;
 const certificate = () => ({ crt: `${platform.folder}/tls/server/default.crt`, key: `${platform.folder}/tls/server/default.key` });
-let seed = Math.floor(Date.now() / 1000) % 1e9;
 
-const load = (url, request) => (seconds) => wrk(url, { kind: 'constant', ...request, seconds, seed: seed += 1 });
+const load = (url, request) => (seconds) => wrk(url, { kind: 'constant', ...request, seconds });
 
 async function get(url, token, fields = {}) {
 	const response = await fetch(url, { headers: { ...(token ? { Authorization: `Bearer ${token}` } : {}), ...fields } });
@@ -157,7 +156,7 @@ async function tails() {
 	const p = await shared();
 	const url = p.cached.url + GIFT;
 	const fields = { Authorization: `Bearer ${p.token}` };
-	const peak = async (at, token) => (await wrk(at, { kind: 'constant', token, seconds: 2, seed: seed += 1 })).rate;
+	const peak = async (at, token) => (await wrk(at, { kind: 'constant', token, seconds: 2 })).rate;
 	const half = Math.min(await peak(url, p.token), await peak(p.nginx.url)) / 2;
 	const [mine, theirs] = [[], []];
 	for (let i = 0; i < settings.rounds; i += 1) {

@@ -46,7 +46,7 @@ function named(statements) {
 // $1, $2, … per statement, in the order of first use; text and uuid of the same value are two parameters for PostgreSQL.
 function numbered() {
 	const result = {};
-	for (const name of ['campaign', 'idempotency', 'gift', 'pay_order', 'outbox']) {
+	for (const name of ['campaign', 'idempotency', 'gift', 'pay_order']) {
 		const values = [];
 		const p = new Proxy({}, { get: (_, key) => `$${values.includes(key) ? values.indexOf(key) + 1 : values.push(key)}` });
 		const text = write(new Proxy({}, { get: (_, key) => `<${key}>` }))[name].replace(/<(\w+)>/g, (_, key) => p[key]);
@@ -93,9 +93,8 @@ app.post('/v1/gifts', { schema: { body: giftBody, headers: { type: 'object', req
 		}
 		const answer = answerOf(body, id, code, campaign);
 		const fingerprint = hex(createHash('sha256').update(JSON.stringify(body)).digest().subarray(0, 16));
-		const given = { claim: hex(key.subarray(0, 16)), fingerprint, code, answer: JSON.stringify(answer), id, subject: id, campaign: body.campaign_id, donor, amount: body.amount_fen,
-			payload: JSON.stringify({ gift_id: id, campaign_id: body.campaign_id, amount_fen: body.amount_fen, channel: body.channel }) };
-		for (const name of ['idempotency', 'gift', 'pay_order', 'outbox']) await client.query(sql[name](given));
+		const given = { claim: hex(key.subarray(0, 16)), fingerprint, code, answer: JSON.stringify(answer), id, campaign: body.campaign_id, donor, amount: body.amount_fen };
+		for (const name of ['idempotency', 'gift', 'pay_order']) await client.query(sql[name](given));
 		await client.query({ name: 'commit', text: 'commit' });
 		return reply.code(201).send(answer);
 	} catch (error) {

@@ -4,12 +4,11 @@ import * as peers from './peers.mjs';
 import * as platform from './platform.mjs';
 import { sleep, until } from './process.mjs';
 import { settings } from './settings.mjs';
-import { wrk } from './wrk.mjs';
+import { seed, wrk } from './wrk.mjs';
 
 const METADATA = '/.well-known/oauth-authorization-server';
 const GIFT = '/v1/public/gifts/5000042129999570'; // gift 42 of data.sql
 const PAGE = '/v1/campaigns/0197f3a0-0000-7000-8000-100000000007/gifts?limit=20';
-let seed = Math.floor(Date.now() / 1000) % 1e9;
 
 async function ask(url, token) {
 	const response = await fetch(url, { headers: token ? { Authorization: `Bearer ${token}` } : {} });
@@ -20,7 +19,7 @@ async function ask(url, token) {
 
 async function give(url, token) {
 	const response = await fetch(`${url}/v1/gifts`, { method: 'POST', body: JSON.stringify({ campaign_id: '0197f3a0-0000-7000-8000-100000000000', amount_fen: 8800, channel: 'BANK_TRANSFER' }),
-		headers: { 'Content-Type': 'application/json', 'Idempotency-Key': `"look-${seed += 1}"`, ...(token ? { Authorization: `Bearer ${token}` } : {}) } });
+		headers: { 'Content-Type': 'application/json', 'Idempotency-Key': `"look-${seed()}"`, ...(token ? { Authorization: `Bearer ${token}` } : {}) } });
 	const text = await response.text();
 	assert.equal(response.status, 201, `${url}/v1/gifts: ${response.status} ${text}`);
 	return JSON.parse(text);
@@ -34,7 +33,7 @@ function same(ours, theirs) {
 	assert.deepEqual(comparable(theirs), comparable(ours), 'the peer answers something else than we do');
 }
 
-const load = (url, request) => (seconds, round) => wrk(url, { ...request, seconds, seed: seed += 1, round });
+const load = (url, request) => (seconds, round) => wrk(url, { ...request, seconds, round });
 
 function ours(name, service, url, request) {
 	return { name, processes: () => platform.pids('gateway', service, 'postgres', 'redis', ...platform.PROGRAMS.filter((p) => p !== 'gateway' && p !== service)), run: load(url, request) };

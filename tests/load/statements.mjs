@@ -9,7 +9,6 @@ export function write(p) {
 		idempotency: `insert into idempotency (id, operation, fingerprint, out_trade_no, answer) values (${p.claim}, 'gift_create', ${p.fingerprint}, ${p.code}, ${p.answer})`,
 		gift: `insert into gift (id, public_code, campaign_id, donor, amount_fen, channel, disclosure) values (${p.id}, ${p.code}, ${p.campaign}, ${p.donor}, ${p.amount}, 'BANK_TRANSFER', 'ANONYMOUS')`,
 		pay_order: `insert into pay_order (out_trade_no, gift_id, campaign_id, amount_fen, channel, expires_at, next_check_at) values (${p.code}, ${p.id}, ${p.campaign}, ${p.amount}, 'BANK_TRANSFER', now() + interval '30 days', now() + interval '30 days')`,
-		outbox: `insert into outbox (type, subject, payload) values ('gift.created', ${p.subject}, ${p.payload})`,
 	};
 }
 

@@ -6,14 +6,13 @@ import { wrk } from './wrk.mjs';
 
 const DONORS = 256;
 const READERS = 32;
-let seed = Math.floor(Date.now() / 1000) % 1e9;
 
 /** Rates of the writers and of the readers of the one campaign, alone and together. */
 export async function surgeTargets(say) {
 	const token = await platform.login();
 	const seconds = settings.surgeSeconds;
-	const write = () => wrk(platform.baseUrl, { kind: 'write', token, connections: DONORS, seconds, seed: seed += 1 });
-	const read = (time) => wrk(platform.baseUrl, { kind: 'page', many: 1, token, connections: READERS, seconds: time, seed: seed += 1 });
+	const write = () => wrk(platform.baseUrl, { kind: 'write', token, connections: DONORS, seconds });
+	const read = (time) => wrk(platform.baseUrl, { kind: 'page', many: 1, token, connections: READERS, seconds: time });
 	await read(1);
 	const alone = await read(Math.min(5, seconds));
 	const before = Number(await platform.psql('select count(*) from donations.gift'));

@@ -9,5 +9,4 @@ ${campaign};
 ${idempotency};
 ${gift};
 ${pay_order};
-${outbox};
 commit;

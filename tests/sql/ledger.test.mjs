@@ -62,7 +62,7 @@ test('the service does not post by itself, and makes no leaf', async () => {
 	await closed(`select ledger_hold_void('${id(25)}', 'x')`);
 	await closed("insert into outbox (type, subject, payload, leaf) values ('x', 'x', '{}', 'x')");
 	await closed("select outbox_leaf('x', 'x', '{}', 'gift.received', 'x', now(), '{}')");
-	await refused("insert into outbox (type, subject, payload) values ('gift.created', 'x', '{}'); delete from outbox where subject = 'x' and position is null", /outbox_unpublished|has not gone out/);
+	await closed("insert into outbox (type, subject, payload) values ('gift.created', 'x', '{}')");
 });
 
 test('a fund is not overdrawn, and what is held is left alone', async () => {
@@ -124,7 +124,7 @@ test('every entry is one leaf of the public log, with its own postings', async (
 	assert.deepEqual(await platform.sql(sum), [['0']]);
 	const [[gift]] = await platform.sql("select id from donations.entry where kind = 'gift.received' limit 1");
 	for (const type of ['gift.paid', 'campaign.changed', 'inkind.received', 'x'])
-		await refused(`insert into outbox (type, subject, payload) values ('${type}', '${gift}', json_build_object('gift_id', '${gift}', 'amount_fen', 1))`, /told by what happened/);
+		await refused(`insert into outbox (type, subject, payload) values ('${type}', '${gift}', json_build_object('gift_id', '${gift}', 'amount_fen', 1))`, /permission denied/);
 	await refused("select campaign_tell(c) from campaign c limit 1", /permission denied/);
 	const owner = (text, why) => refusedFor(session('yg_donations_owner', text), why);
 	await owner(`insert into outbox (type, subject, payload) values ('gift.paid', '${gift}', json_build_object('gift_id', '${gift}', 'amount_fen', 1))`, /entry_leaf_pkey/);

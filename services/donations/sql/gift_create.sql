@@ -1,7 +1,7 @@
 -- shape: one
 -- tx: write
 -- batch: 128
--- All gifts that wait: refuse what the campaign does not take, claim the keys, write gift, key, order and event. One commit for all.
+-- All gifts that wait: refuse what the campaign does not take, claim the keys, write gift, key and order. One commit for all.
 -- `claimed` is false when the Idempotency-Key was used before: the flow then reads gift_claimed. A refusal claims nothing.
 with asked as materialized (
     select ord, :new.id::uuid as id, :new.public_code::text as code, :identity.subject::uuid as donor,
@@ -56,10 +56,6 @@ with asked as materialized (
     insert into pay_order (out_trade_no, gift_id, campaign_id, amount_fen, channel, expires_at, next_check_at)
     select code, id, campaign_id, amount_fen, channel, expires_at,
            case channel when 'BANK_TRANSFER' then expires_at else now() + interval '1 minute' end
-    from made
-), told as (
-    insert into outbox (type, subject, payload)
-    select 'gift.created', id, json_build_object('gift_id', id, 'campaign_id', campaign_id, 'amount_fen', amount_fen, 'channel', channel)
     from made
 )
 select j.ord, case when m.id is null and not exists (select from idempotency u where u.id = j.claim) then j.problem end as "!problem",
