@@ -297,7 +297,7 @@ static const struct job jobs[] = {
 	{ "receipts_give_up", 3600 * 1000 },
 };
 
-static const char *const consumes[] = { "transparency" };
+static const char *const consumes[] = { "transparency", "identity" };
 
 const struct service_def donations = { "donations", flows, ARRAY_LEN(flows), jobs, ARRAY_LEN(jobs), donations_start,
 	consumes, ARRAY_LEN(consumes), 0 };
