@@ -452,8 +452,7 @@ static void send_apart_within(struct pg_answer *a, const char *name, const char 
 	struct pg_value v[] = { { str_of(value) } };
 	struct pg_call call = { st(name), v };
 	*a = (struct pg_answer){ .owner = &sync_ };
-	assert_int_equal(
-	    pg_send_apart(sync_.pool, &call, 1, loop_now_ms(sync_.loop) + ms, pg_sync_done, a), ERR_NONE);
+	assert_int_equal(pg_send_apart(sync_.pool, &call, 1, loop_now_ms(sync_.loop) + ms, pg_sync_done, a), ERR_NONE);
 	assert_int_equal(a->calls, 0);
 	sync_.pending++;
 }
