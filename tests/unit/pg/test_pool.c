@@ -520,6 +520,32 @@ static void apart(void **state)
 	assert_int_equal(a[0].err, ERR_NONE);
 }
 
+/* What waits in the database for a process that has ended is undone when its turn comes, and does not wait on. */
+static void apart_of_the_gone(void **state)
+{
+	(void)state;
+	struct pg_sync mine;
+	struct pg_session *held = open_session();
+	struct pg_value v[] = { { STR("140") } };
+	struct pg_call call = { st("insert"), v };
+	struct pg_answer a, b = { .owner = &mine };
+	session_insert(held, "140", &a);
+	pg_sync_start(&mine, &config, &set);
+	pg_sync_ready(&mine);
+	assert_int_equal(
+	    pg_send_apart(mine.pool, &call, 1, loop_now_ms(mine.loop) + 60000, pg_sync_done, &b), ERR_NONE);
+	mine.pending++;
+	pg_sync_sleep(&mine, 500);
+	const char *waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
+	assert_string_equal(pg_fixture_value(waiting), "1");
+	pg_sync_stop(&mine);
+	assert_int_equal(b.err, ERR_UNAVAILABLE);
+	for (unsigned i = 0; i < 50 && strcmp(pg_fixture_value(waiting), "0") != 0; i++) pg_sync_sleep(&sync_, 100);
+	assert_string_equal(pg_fixture_value(waiting), "0");
+	session_end(held, false, &a);
+	assert_string_equal(pg_fixture_value("select count(*) from t where id = 140"), "0");
+}
+
 static void session_lost_midway(void **state)
 {
 	(void)state;
@@ -617,6 +643,7 @@ int main(void)
 		POOL_TEST(large_results),
 		POOL_TEST(sessions),
 		POOL_TEST(apart),
+		POOL_TEST(apart_of_the_gone),
 		POOL_TEST(session_lost_midway),
 		POOL_TEST(relink),
 		POOL_TEST(several_hosts),
