@@ -67,12 +67,13 @@ enum err conn_params_make(
 	const char *given = get(out, n, "options");
 	struct str options = arena_printf(a,
 	    "-c plan_cache_mode=force_generic_plan %s -c statement_timeout=%lld -c "
-	    "idle_in_transaction_session_timeout=%lld -c lock_timeout=%lld -c timezone=Asia/Shanghai "
+	    "idle_in_transaction_session_timeout=%lld -c lock_timeout=%lld -c client_connection_check_interval=%lld -c "
+	    "timezone=Asia/Shanghai "
 	    "-c datestyle=ISO,YMD -c intervalstyle=postgres -c extra_float_digits=1 -c bytea_output=hex "
 	    "-c standard_conforming_strings=on -c default_transaction_isolation=read\\ committed "
 	    "-c default_transaction_deferrable=off",
 	    given ? given : "", (long long)settings->statement_timeout_ms, (long long)settings->idle_in_transaction_ms,
-	    (long long)settings->lock_timeout_ms);
+	    (long long)settings->lock_timeout_ms, (long long)settings->gone_check_ms);
 	bool good = set(out, &n, "options", options.p) && set(out, &n, "client_encoding", "UTF8");
 	if (settings->application_name)
 		good = good && set(out, &n, "application_name", arena_strz(a, str_of(settings->application_name)));

@@ -18,6 +18,7 @@ struct conn_settings {
 	int64_t statement_timeout_ms; /* 0: none */
 	int64_t idle_in_transaction_ms; /* 0: none */
 	int64_t lock_timeout_ms; /* 0: none */
+	int64_t gone_check_ms; /* how often a statement looks whether we are still there; 0: never */
 	const char *application_name; /* may be NULL */
 	unsigned
 	    rotate; /* begin with the rotate-th of several hosts: libpq's asynchronous connect never leaves a mute one */

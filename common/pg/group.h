@@ -24,7 +24,8 @@ struct pg_group {
 	bool apart; /* all there is of its session: a transaction of its own, as on a shared lane */
 	unsigned char tries;
 	unsigned char losses; /* connections that broke under it */
-	unsigned hidden; /* leading results that are ours (BEGIN) */
+	unsigned hidden; /* leading results that are ours (BEGIN, `limit`) */
+	char limit[72]; /* of a group apart: the statement that says how long the others may take */
 	int64_t deadline_ms;
 	int64_t due_ms; /* of the next try */
 	pg_done *done; /* NULL: nobody waits any more */

@@ -14,7 +14,8 @@ enum {
 	BACKOFF_FIRST_MS = 50,
 	BACKOFF_MAX_MS = 5000,
 	PARAMS_BYTES_MAX = 64 * 1024,
-	LOCK_TIMEOUT_MS = 250 /* of shared lanes: what waits for a lock holds up all that stands behind it */
+	LOCK_TIMEOUT_MS = 250, /* of shared lanes: what waits for a lock holds up all that stands behind it */
+	GONE_CHECK_MS = 1000 /* of exclusive ones: a statement that may wait for a minute ends with its process */
 };
 
 static void on_connecting(void *arg, int events);
@@ -134,6 +135,7 @@ void lane_connect(struct lane *l)
 	struct conn_settings settings = { .statement_timeout_ms = pool_statement_timeout(p, l->role),
 		.idle_in_transaction_ms = p->config.exclusive_timeout_ms,
 		.lock_timeout_ms = l->role == LANE_SHARED ? LOCK_TIMEOUT_MS : 0,
+		.gone_check_ms = l->role == LANE_EXCLUSIVE ? GONE_CHECK_MS : 0,
 		.application_name = p->config.application_name,
 		.rotate = l->attempts };
 	CHECK(l->state == LANE_DOWN && !l->conn && !l->watch);

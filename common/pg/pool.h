@@ -91,8 +91,8 @@ MUST_USE enum err pg_send(struct pg_pool *p, enum pg_group_kind kind, const stru
     int64_t deadline_ms, pg_done *done, void *arg);
 
 /**
- * As pg_send, for what may take or wait for long: on an exclusive lane, whose time-out it has, so that nobody stands behind it. deadline_ms
- * is of the wait for the lane.
+ * As pg_send, for what may take or wait for long: on an exclusive lane, so that nobody stands behind it. What is not done by deadline_ms, or
+ * within the lane's time-out, is undone (ERR_TIMEOUT).
  */
 MUST_USE enum err pg_send_apart(
     struct pg_pool *p, const struct pg_call *calls, unsigned count, int64_t deadline_ms, pg_done *done, void *arg);

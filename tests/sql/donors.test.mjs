@@ -165,6 +165,22 @@ test('a letter from the counter is tied to its donor’s record by hand, and is 
 	assert.deepEqual(await signers(), [[id(669)]], 'and not who signed for another, by his account');
 });
 
+test('who gave goods without a name signed for them all the same: erasing him takes that too', async () => {
+	const [counter, wished, account] = [id(671), id(672), id(673)], donor = id(674);
+	await platform.sql(`insert into donations.inkind_gift (id, public_code, organization, registered_by, donor_kind, wish) values
+			('${counter}', 'H000000000000004', '4412', '${id(1)}', 'PERSON', null), ('${wished}', 'H000000000000005', '4412', '${id(1)}', 'PERSON', '给老人');
+		insert into donations.inkind_gift (id, public_code, organization, donor, donor_kind) values ('${account}', 'H000000000000006', '4412', '${donor}', 'PERSON');
+		insert into donations.person_key (key_id, subject, wrapped_key) values ('${id(675)}', '${counter}', '\\x01'), ('${id(676)}', '${wished}', '\\x01'), ('${id(677)}', '${donor}', '\\x01');
+		insert into donations.inkind_count (gift_id, counted_by, counted_on, representative, key_id, representative_subject, sheet_sha256)
+		select l::uuid, '${id(1)}', current_date, '\\x01', k::uuid, s::uuid, '${'a'.repeat(64)}'
+		from (values ('${counter}', '${id(675)}', null), ('${wished}', '${id(676)}', null), ('${account}', '${id(677)}', '${donor}')) v (l, k, s)`);
+	await register(678);
+	await platform.sql(`insert into donations.party_link (party_id, subject, linked_by, organization) values ('${id(678)}', '${donor}', '${id(1)}', '4412')`);
+	for (const letter of [counter, wished]) await role(`select id from party_letter_to('${id(678)}', '${letter}')`);
+	await role(`select erased_at is not null from party_erase('${id(678)}')`);
+	assert.deepEqual(await platform.sql(`select key_id from donations.person_key where key_id in ('${id(675)}', '${id(676)}', '${id(677)}') order by 1`), []);
+});
+
 test('erasure takes what was shown of him: names and words beside gifts, on pages, of plans and of goods; another unit keeps its own', async () => {
 	const donor = id(650);
 	const [[here, unit], [there]] = await platform.sql(`(select id, organization from donations.campaign where organization <> '4412' and fund_code is null and state = 'OPEN' limit 1) union all (select id, organization from donations.campaign where organization = '4412' and fund_code is null and state = 'OPEN' limit 1)`);

@@ -447,15 +447,19 @@ static void sessions(void **state)
 	assert_true(pg_pool_stats(sync_.pool).lanes <= 2 + 1 + 2);
 }
 
-static void send_apart(struct pg_answer *a, const char *name, const char *value)
+static void send_apart_within(struct pg_answer *a, const char *name, const char *value, int64_t ms)
 {
 	struct pg_value v[] = { { str_of(value) } };
 	struct pg_call call = { st(name), v };
 	*a = (struct pg_answer){ .owner = &sync_ };
-	assert_int_equal(
-	    pg_send_apart(sync_.pool, &call, 1, loop_now_ms(sync_.loop) + 1000, pg_sync_done, a), ERR_NONE);
+	assert_int_equal(pg_send_apart(sync_.pool, &call, 1, loop_now_ms(sync_.loop) + ms, pg_sync_done, a), ERR_NONE);
 	assert_int_equal(a->calls, 0);
 	sync_.pending++;
+}
+
+static void send_apart(struct pg_answer *a, const char *name, const char *value)
+{
+	send_apart_within(a, name, value, 1000);
 }
 
 /* One transaction on a lane that nobody shares: it may wait for a lock, is undone and repeated like others, and gives the lane back. */
@@ -487,7 +491,7 @@ static void apart(void **state)
 	struct pg_session *held = open_session(), *other = open_session();
 	session_insert(held, "130", &a[0]); /* the row's key is taken until the end */
 	session_end(other, false, &a[1]);
-	send_apart(&a[1], "insert", "130");
+	send_apart_within(&a[1], "insert", "130", 20000);
 	struct pg_answer shared = { .owner = &sync_ };
 	const char *same[] = { "130" };
 	assert_int_equal(pg_sync_send(&sync_, &shared, PG_WRITE, st("insert"), same, 5000), ERR_NONE);
@@ -503,6 +507,43 @@ static void apart(void **state)
 	assert_int_equal(a[0].err, ERR_TIMEOUT); /* no lane came in time */
 	session_end(held, false, &a[1]);
 	session_end(other, false, &a[1]);
+	held = open_session();
+	session_insert(held, "132", &a[0]);
+	send_apart(&a[1], "insert", "132");
+	for (unsigned i = 0; i < 40 && !a[1].calls; i++) pg_sync_sleep(&sync_, 100);
+	assert_int_equal(a[1].calls, 1);
+	assert_int_equal(a[1].err, ERR_TIMEOUT); /* who asked has gone: it is not done later */
+	session_end(held, false, &a[2]);
+	assert_string_equal(pg_fixture_value("select count(*) from t where id = 132"), "0");
+	send_apart_within(&a[0], "insert", "133", 60000); /* the limit was the other's only */
+	pg_sync_wait(&sync_);
+	assert_int_equal(a[0].err, ERR_NONE);
+}
+
+/* What waits in the database for a process that has ended is undone when its turn comes, and does not wait on. */
+static void apart_of_the_gone(void **state)
+{
+	(void)state;
+	struct pg_sync mine;
+	struct pg_session *held = open_session();
+	struct pg_value v[] = { { STR("140") } };
+	struct pg_call call = { st("insert"), v };
+	struct pg_answer a, b = { .owner = &mine };
+	session_insert(held, "140", &a);
+	pg_sync_start(&mine, &config, &set);
+	pg_sync_ready(&mine);
+	assert_int_equal(
+	    pg_send_apart(mine.pool, &call, 1, loop_now_ms(mine.loop) + 60000, pg_sync_done, &b), ERR_NONE);
+	mine.pending++;
+	pg_sync_sleep(&mine, 500);
+	const char *waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
+	assert_string_equal(pg_fixture_value(waiting), "1");
+	pg_sync_stop(&mine);
+	assert_int_equal(b.err, ERR_UNAVAILABLE);
+	for (unsigned i = 0; i < 50 && strcmp(pg_fixture_value(waiting), "0") != 0; i++) pg_sync_sleep(&sync_, 100);
+	assert_string_equal(pg_fixture_value(waiting), "0");
+	session_end(held, false, &a);
+	assert_string_equal(pg_fixture_value("select count(*) from t where id = 140"), "0");
 }
 
 static void session_lost_midway(void **state)
@@ -602,6 +643,7 @@ int main(void)
 		POOL_TEST(large_results),
 		POOL_TEST(sessions),
 		POOL_TEST(apart),
+		POOL_TEST(apart_of_the_gone),
 		POOL_TEST(session_lost_midway),
 		POOL_TEST(relink),
 		POOL_TEST(several_hosts),
