@@ -130,7 +130,8 @@ static enum err service_open(struct service *s)
 	struct pg_pool_config config = { .conninfo = conninfo,
 		.application_name = s->def->name,
 		.shared_lanes = (unsigned)config_int("YG_PG_SHARED", 2, 1, 64),
-		.writer_lanes = (unsigned)config_int("YG_PG_WRITERS", 1, 1, 16) };
+		.writer_lanes = (unsigned)config_int("YG_PG_WRITERS", 1, 1, 16),
+		.exclusive_lanes = (unsigned)config_int("YG_PG_EXCLUSIVE", 4, 1, 16) };
 	s->pool = pg_pool_new(s->loop, &config, &s->link->statements);
 	s->relink.conninfo = conninfo;
 	batches_make(s, s->link);

@@ -93,8 +93,12 @@ export class Platform {
 	async hold(role, statement) {
 		const mark = randomUUID();
 		const mine = `from pg_stat_activity where query like '%/* ${mark} */%' and wait_event = 'PgSleep'`;
-		const held = async () => (await this.sql(`select count(*) ${mine}`))[0][0] === '1';
-		const ended = this.session(role, `begin; ${statement}; select pg_sleep(600) /* ${mark} */`).catch(() => {});
+		let failed;
+		const held = async () => {
+			if (failed) throw failed;
+			return (await this.sql(`select count(*) ${mine}`))[0][0] === '1';
+		};
+		const ended = this.session(role, `begin; ${statement}; select pg_sleep(600) /* ${mark} */`).catch((error) => { failed = error; });
 		await eventually(held);
 		return { held, release: async () => { await this.sql(`select pg_cancel_backend(pid) ${mine}`); await ended; } };
 	}

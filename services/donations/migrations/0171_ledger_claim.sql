@@ -6,7 +6,7 @@ alter table ledger_checked add column took interval not null default '0';
 create function ledger_check_claim() returns boolean
 language plpgsql security definer set search_path from current as $$
 begin
-	update ledger_checked set due_at = now() + greatest(interval '1 minute', 50 * took) where due_at <= now();
+	update ledger_checked set due_at = now() + greatest(interval '1 minute', 2 * took) where due_at <= now(); -- the sum itself says when next
 	return found;
 end $$;
 
