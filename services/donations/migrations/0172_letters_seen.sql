@@ -7,8 +7,17 @@ begin
 	where c.gift_id = new.id and k.key_id = c.key_id and (c.representative_subject is null or c.representative_subject = new.donor);
 	return null;
 end $$;
-create trigger inkind_signer_forget after update of donor_name on inkind_gift
-	for each row when (new.donor_kind = 'PERSON' and old.donor_name is not null and new.donor_name is null) execute function inkind_signer_forget();
+create trigger inkind_signer_forget after update of donor_name on inkind_gift -- only erasure writes it
+	for each row when (new.donor_kind = 'PERSON' and new.donor_name is null) execute function inkind_signer_forget();
+
+-- Who gives without a name signs all the same: each of his letters is taken up when he is erased, whatever it shows.
+create or replace function party_letters_forget() returns trigger
+language plpgsql security definer set search_path from current as $$
+begin
+	update inkind_gift g set donor_name = null, wish = null from party_letter l where l.party_id = new.id and g.id = l.inkind_gift_id;
+	delete from party_letter where party_id = new.id;
+	return null;
+end $$;
 
 -- Letters that staff wrote down for him, those of records merged with it included.
 create function party_letters(p_id uuid) returns uuid[]

@@ -29,8 +29,8 @@ begin
 			perform page_tell(v_page, 'closed');
 		end if;
 	end loop;
-	update inkind_gift set donor_name = null, wish = null
-	where donor = any(p_subjects) and (p_everywhere or in_my_organization(organization)) and num_nonnulls(donor_name, wish) > 0;
+	-- those that show nothing too: who signed their count is forgotten with them
+	update inkind_gift set donor_name = null, wish = null where donor = any(p_subjects) and (p_everywhere or in_my_organization(organization));
 end $$;
 
 create function account_closed() returns trigger
