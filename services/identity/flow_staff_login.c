@@ -61,6 +61,7 @@ static enum err keep_account(struct request *r, struct staff_login_state *s)
 	s->is_active = str_eq(request_column(r, 0, "state"), STR("ACTIVE"));
 	s->has_totp = str_eq(request_column(r, 0, "totp_state"), STR("CONFIRMED"));
 	s->password_sealed = request_column(r, 0, "password_sealed");
+	s->grants_revoked = request_column(r, 0, "grants_revoked");
 	keep_grants(r, s);
 	if (!s->has_totp) return ERR_NONE;
 	if (!str_to_i64(request_column(r, 0, "totp_last_step"), &s->totp_last_step)) return ERR_INTERNAL;
@@ -168,6 +169,8 @@ enum next login_open(struct request *r)
 	s->refresh_token = secret_new(request_arena(r));
 	request_set(r, "flow.session", str_span(session, sizeof session));
 	request_set(r, "flow.subject", s->principal.subject);
+	request_set(r, "flow.password_was", s->password_sealed);
+	request_set(r, "flow.grants_revoked", s->grants_revoked);
 	request_set(r, "flow.wanted", request_value(r, "body.organization"));
 	request_set(r, "flow.refresh_sha256", sha256_hex(request_arena(r), s->refresh_token));
 	s->device_token = secret_new(request_arena(r));

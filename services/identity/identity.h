@@ -151,7 +151,7 @@ struct staff_login_state {
 	struct key_work keys;
 	bool bootstrapping;
 	struct password_work work;
-	struct str username, password_sealed, totp_secret, lane;
+	struct str username, password_sealed, grants_revoked, totp_secret, lane;
 	struct str refresh_token, device_token;
 	int64_t totp_last_step;
 	bool is_active, has_totp;
