@@ -214,7 +214,19 @@ enum next phone_answer(struct request *r);
 enum next openid_find(struct request *r);
 enum next openid_answer(struct request *r);
 
-/* ── flow_password.c: me_password_change, staff_password_reset ── */
+/* ── flow_password.c: me_password_change, staff_password_reset, staff_totp_confirm ── */
+struct password_state {
+	struct password_work old, work;
+	struct str sealed;
+};
+/* staff_totp_confirm */
+struct totp_state {
+	struct password_state password;
+};
+enum next totp_find(struct request *r);
+enum next totp_check(struct request *r);
+enum next totp_keep(struct request *r);
+enum next totp_confirmed(struct request *r);
 enum next password_charge(struct request *r);
 enum next password_check(struct request *r);
 enum next password_hash_new(struct request *r);
@@ -224,17 +236,12 @@ enum next reset_hash(struct request *r);
 enum next reset_save(struct request *r);
 enum next reset_done(struct request *r);
 
-/* ── flow_admin.c: staff_create, partner_key_create, partner_signing_key_create, staff_entry_code_create, staff_totp_enrol, staff_totp_confirm ── */
+/* ── flow_admin.c: staff_create, partner_key_create, partner_signing_key_create, staff_entry_code_create, staff_totp_enrol ── */
 struct staff_create_state {
 	struct password_work work;
 };
-struct password_state {
-	struct password_work old, work;
-	struct str sealed;
-};
 struct secret_state {
 	struct str secret;
-	int64_t step;
 };
 enum next staff_hash(struct request *r);
 enum next staff_insert(struct request *r);
@@ -247,8 +254,7 @@ enum next entry_code_make(struct request *r);
 enum next entry_code_show(struct request *r);
 enum next totp_make(struct request *r);
 enum next totp_show(struct request *r);
-enum next totp_find(struct request *r);
-enum next totp_check(struct request *r);
-enum next totp_confirmed(struct request *r);
+/** Staff who ask about themselves (path.id). */
+bool is_oneself(struct request *r);
 
 #endif

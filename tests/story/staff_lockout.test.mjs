@@ -116,7 +116,7 @@ for (const [where, stranger, owner] of [['the same network', '127.50.0.1', '127.
 		assert.equal((await signIn(owner, username, { device_token: entered.json.device_token })).status, 200);
 
 		const step = stepNow();
-		assert.equal((await platform.client.post(`/v1/staff/${id}/totp/confirm`, { code: totp(secret, step - 1) }, headers)).status, 200);
+		assert.equal((await platform.client.post(`/v1/staff/${id}/totp/confirm`, { code: totp(secret, step - 1), current_password: PASSWORD }, headers)).status, 200);
 		assert.ok(await isShut(owner, username, { totp: totp(secret, step) }), 'one code proves nothing');
 		assert.ok(await isShut(owner, username, { totp: totp(secret, step), totp_before: '000000' }));
 		assert.ok(!await isShut(owner, username, { totp: totp(secret, step), totp_before: totp(secret, step - 1) }), 'two open a queue, not the account');
