@@ -75,7 +75,8 @@ static enum next keep_token(struct request *r)
 	memcpy(context->wechat_token, token.p, token.n);
 	context->wechat_token_bytes = token.n;
 	if (lifetime_s > 7200) lifetime_s = 7200;
-	if (lifetime_s < TOKEN_MARGIN_S) lifetime_s = TOKEN_MARGIN_S; /* not kept; and what WeChat says overflows nothing */
+	if (lifetime_s < TOKEN_MARGIN_S)
+		lifetime_s = TOKEN_MARGIN_S; /* not kept; and what WeChat says overflows nothing */
 	context->wechat_token_until_ms = clock_mono_ms() + (lifetime_s - TOKEN_MARGIN_S) * 1000;
 	return NEXT_STEP;
 }
