@@ -22,13 +22,17 @@ static enum next password_ask(
 	return bucket.p ? request_query_all(r, statements, count) : request_fail(r, ERR_MEMORY, NULL);
 }
 
-static enum next password_given(struct request *r, struct password_state *s)
+static bool must_wait(struct request *r)
 {
 	int64_t wait_s = 0;
-	if (str_to_i64(request_column_at(r, 0, 0, "wait_s"), &wait_s) && wait_s > 0) {
-		request_retry_after(r, (int)wait_s);
-		return request_fail(r, ERR_ACCOUNT_LOCKED, NULL);
-	}
+	if (!str_to_i64(request_column_at(r, 0, 0, "wait_s"), &wait_s) || wait_s <= 0) return false;
+	request_retry_after(r, (int)wait_s);
+	return true;
+}
+
+static enum next password_given(struct request *r, struct password_state *s)
+{
+	if (must_wait(r)) return request_fail(r, ERR_ACCOUNT_LOCKED, NULL);
 	s->sealed = request_column_at(r, 1, 0, "password_sealed");
 	if (!s->sealed.p) return request_fail(r, ERR_UNAUTHENTICATED, NULL);
 	enum err e = unseal_text(r, STR("identity.password"), s->sealed, &s->old.phc);
@@ -121,6 +125,7 @@ enum next totp_check(struct request *r)
 	struct totp_state *s = request_state(r);
 	struct str sealed = request_column_at(r, 2, 0, "totp_sealed"), secret;
 	int64_t step;
+	if (must_wait(r)) return request_fail(r, ERR_ACCOUNT_LOCKED, NULL);
 	if (!sealed.p) return request_refuse(r, "totp-not-pending", NULL);
 	enum err e = unseal_text(r, STR("identity.totp"), sealed, &secret);
 	if (e != ERR_NONE) return request_fail(r, e, NULL);

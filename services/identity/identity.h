@@ -10,6 +10,7 @@ enum {
 	SECRET_TEXT_BYTES = 43,
 	SIGNING_KEYS_MAX = 8,
 	HASHES_MAX = 32,
+	HASHES_OFFICE_MAX = 28, /* of logins from where staff signed in before */
 	HASHES_BARE_MAX = 24, /* of logins that nothing vouches for: the rest is kept for the others */
 	WECHAT_TOKEN_BYTES_MAX = 512
 };

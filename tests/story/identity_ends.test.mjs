@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
+import { Coverage } from '../support/coverage.mjs';
 import { eventually } from '../support/eventually.mjs';
 import { Platform } from '../support/platform.mjs';
 import { Principals } from '../support/principals.mjs';
@@ -10,6 +11,7 @@ import { Principals } from '../support/principals.mjs';
 const PASSWORD = 'a-long-password-1';
 let platform;
 let admin;
+const coverage = new Coverage();
 
 before(async () => {
 	platform = await Platform.start({ demo: 'small' });
@@ -156,4 +158,5 @@ test('somebody who may give roles is always left', async () => {
 	const mine = name === 'admin' ? admin : headers;
 	const { grants } = await ask('GET', `/v1/staff/${left}`, mine, undefined, 200);
 	assert.equal((await ask('DELETE', `/v1/staff/${left}/grants/${grants[0].id}`, mine, undefined, 409)).code, 'staff-last-administrator');
+	coverage.record('staff_grant_revoke', 409);
 });
