@@ -56,6 +56,11 @@ static enum next cache_purge_create(struct request *r, const struct json *body)
 	struct str tags[TAGS_PER_PURGE_MAX];
 	unsigned count = 0;
 	CHECK(list && json_count(list) > 0);
+	/* The scope holds at a unit and below; the cache is everybody's: only at the topmost unit does one have all of it. */
+	if (str_index(r->caller.principal.organization, '/') >= 0)
+		return request_fail_detail(r, ERR_INSUFFICIENT_SCOPE,
+		    "The cache belongs to all units: sign in at the topmost one.",
+		    "缓存为各单位共有，请以最上级单位的身份登录。");
 	for (const struct json *i = json_first(list); i && count < TAGS_PER_PURGE_MAX; i = json_next(i))
 		tags[count++] = json_string(i);
 	log_purge(r, list);

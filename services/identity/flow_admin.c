@@ -1,8 +1,6 @@
 /* Where administration needs C: hashing a new password, making secrets that are shown once. */
 #include "services/identity/identity.h"
 
-#include "common/core/clock.h"
-
 enum { TOTP_SECRET_BYTES = 20 };
 
 /* ── staff_create ── */
@@ -144,7 +142,7 @@ enum next entry_code_show(struct request *r)
 
 /* ── one-time codes: for oneself only ── */
 
-static bool is_oneself(struct request *r)
+bool is_oneself(struct request *r)
 {
 	const struct principal *p = request_principal(r);
 	return p->kind == PRINCIPAL_STAFF && str_eq_ci(p->subject, request_value(r, "path.id"));
@@ -177,35 +175,6 @@ enum next totp_show(struct request *r)
 	json_put_member_str(w, "otpauth_uri",
 	    arena_printf(a, "otpauth://totp/%.*s:%.*s?secret=%.*s&issuer=%.*s&algorithm=SHA1&digits=6&period=30",
 		STR_FMT(issuer), STR_FMT(account), STR_FMT(s->secret), STR_FMT(issuer)));
-	json_end_object(w);
-	return request_answer(r, 0);
-}
-
-enum next totp_find(struct request *r)
-{
-	return is_oneself(r) ? request_query(r, "totp_pending") : request_fail(r, ERR_NOT_FOUND, NULL);
-}
-
-enum next totp_check(struct request *r)
-{
-	struct secret_state *s = request_state(r);
-	struct str sealed = request_column(r, 0, "totp_sealed"), secret;
-	if (!sealed.p) return request_refuse(r, "totp-not-pending", NULL);
-	enum err e = unseal_text(r, STR("identity.totp"), sealed, &secret);
-	if (e != ERR_NONE) return request_fail(r, e, NULL);
-	if (!totp_verify(secret, request_value(r, "body.code"), clock_wall_s(), &s->step))
-		return request_refuse(r, "totp-code-invalid", NULL);
-	request_set(r, "flow.totp_sealed", sealed);
-	request_set_i64(r, "flow.totp_step", s->step);
-	return request_query(r, "totp_confirm");
-}
-
-enum next totp_confirmed(struct request *r)
-{
-	if (!str_eq(request_column(r, 0, "confirmed"), STR("t"))) return request_refuse(r, "totp-not-pending", NULL);
-	struct json_writer *w = request_writer(r);
-	json_begin_object(w);
-	json_put_member_bool(w, "totp_enabled", true);
 	json_end_object(w);
 	return request_answer(r, 0);
 }

@@ -10,7 +10,8 @@ enum {
 	BODY_BYTES_MAX = 4096,
 	TOKEN_MARGIN_S = 120,
 	PHONE_BYTES_MIN = 5,
-	PHONE_BYTES_MAX = 20
+	PHONE_BYTES_MAX = 20,
+	COUNTRY_BYTES_MAX = 4
 };
 
 #define PHONE_CONTEXT STR("identity.citizen.phone")
@@ -74,6 +75,8 @@ static enum next keep_token(struct request *r)
 	memcpy(context->wechat_token, token.p, token.n);
 	context->wechat_token_bytes = token.n;
 	if (lifetime_s > 7200) lifetime_s = 7200;
+	if (lifetime_s < TOKEN_MARGIN_S)
+		lifetime_s = TOKEN_MARGIN_S; /* not kept; and what WeChat says overflows nothing */
 	context->wechat_token_until_ms = clock_mono_ms() + (lifetime_s - TOKEN_MARGIN_S) * 1000;
 	return NEXT_STEP;
 }
@@ -142,11 +145,11 @@ enum next phone_ask_again(struct request *r)
 	return s->again ? ask_phone(r) : NEXT_STEP;
 }
 
-static bool is_digits(struct str s)
+static bool is_digits(struct str s, size_t least, size_t most)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (s.p[i] < '0' || s.p[i] > '9') return false;
-	return s.n >= PHONE_BYTES_MIN && s.n <= PHONE_BYTES_MAX;
+	return s.n >= least && s.n <= most;
 }
 
 /* "+8613800138000": the country code is seen as a number and as a string. */
@@ -159,7 +162,9 @@ static enum err read_phone(struct request *r, const struct json *v, struct phone
 									: json_type(country) == JSON_NUMBER
 									    ? json_number(country)
 									    : json_string(country);
-	if (!is_digits(pure) || code.n == 0 || code.n > 4) return ERR_LOGIN_PROVIDER;
+	/* "8e1" is a number too */
+	if (!is_digits(pure, PHONE_BYTES_MIN, PHONE_BYTES_MAX) || !is_digits(code, 1, COUNTRY_BYTES_MAX))
+		return ERR_LOGIN_PROVIDER;
 	s->phone = arena_printf(request_arena(r), "+%.*s%.*s", STR_FMT(code), STR_FMT(pure));
 	s->masked = mask_phone(request_arena(r), pure);
 	return s->phone.p && s->masked.p ? ERR_NONE : ERR_MEMORY;

@@ -10,6 +10,7 @@ enum {
 	SECRET_TEXT_BYTES = 43,
 	SIGNING_KEYS_MAX = 8,
 	HASHES_MAX = 32,
+	HASHES_OFFICE_MAX = 28, /* of logins from where staff signed in before */
 	HASHES_BARE_MAX = 24, /* of logins that nothing vouches for: the rest is kept for the others */
 	WECHAT_TOKEN_BYTES_MAX = 512
 };
@@ -151,7 +152,7 @@ struct staff_login_state {
 	struct key_work keys;
 	bool bootstrapping;
 	struct password_work work;
-	struct str username, password_sealed, totp_secret, lane;
+	struct str username, password_sealed, grants_revoked, totp_secret, lane;
 	struct str refresh_token, device_token;
 	int64_t totp_last_step;
 	bool is_active, has_totp;
@@ -214,7 +215,19 @@ enum next phone_answer(struct request *r);
 enum next openid_find(struct request *r);
 enum next openid_answer(struct request *r);
 
-/* ── flow_password.c: me_password_change, staff_password_reset ── */
+/* ── flow_password.c: me_password_change, staff_password_reset, staff_totp_confirm ── */
+struct password_state {
+	struct password_work old, work;
+	struct str sealed;
+};
+/* staff_totp_confirm */
+struct totp_state {
+	struct password_state password;
+};
+enum next totp_find(struct request *r);
+enum next totp_check(struct request *r);
+enum next totp_keep(struct request *r);
+enum next totp_confirmed(struct request *r);
 enum next password_charge(struct request *r);
 enum next password_check(struct request *r);
 enum next password_hash_new(struct request *r);
@@ -224,17 +237,12 @@ enum next reset_hash(struct request *r);
 enum next reset_save(struct request *r);
 enum next reset_done(struct request *r);
 
-/* ── flow_admin.c: staff_create, partner_key_create, partner_signing_key_create, staff_entry_code_create, staff_totp_enrol, staff_totp_confirm ── */
+/* ── flow_admin.c: staff_create, partner_key_create, partner_signing_key_create, staff_entry_code_create, staff_totp_enrol ── */
 struct staff_create_state {
 	struct password_work work;
 };
-struct password_state {
-	struct password_work old, work;
-	struct str sealed;
-};
 struct secret_state {
 	struct str secret;
-	int64_t step;
 };
 enum next staff_hash(struct request *r);
 enum next staff_insert(struct request *r);
@@ -247,8 +255,7 @@ enum next entry_code_make(struct request *r);
 enum next entry_code_show(struct request *r);
 enum next totp_make(struct request *r);
 enum next totp_show(struct request *r);
-enum next totp_find(struct request *r);
-enum next totp_check(struct request *r);
-enum next totp_confirmed(struct request *r);
+/** Staff who ask about themselves (path.id). */
+bool is_oneself(struct request *r);
 
 #endif

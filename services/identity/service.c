@@ -102,8 +102,9 @@ static const struct step staff_totp_enrol[] = {
 };
 
 static const struct step staff_totp_confirm[] = {
-	{ "find secret", totp_find },
-	{ "check code", totp_check },
+	{ "charge", totp_find },
+	{ "check code and password", totp_check }, /* the latter in the thread pool */
+	{ "keep", totp_keep },
 	{ "answer", totp_confirmed },
 };
 
@@ -172,7 +173,7 @@ static const struct flow flows[] = {
 	FLOW(partner_key_create, sizeof(struct secret_state)),
 	FLOW(partner_signing_key_create, 0),
 	FLOW(staff_totp_enrol, sizeof(struct secret_state)),
-	FLOW(staff_totp_confirm, sizeof(struct secret_state)),
+	FLOW(staff_totp_confirm, sizeof(struct totp_state)),
 	FLOW(staff_entry_code_create, sizeof(struct secret_state)),
 	FLOW(me_get, 0),
 	FLOW(me_update, sizeof(struct me_update_state)),

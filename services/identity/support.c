@@ -3,7 +3,7 @@
 
 #include "common/core/id.h"
 
-enum { DEVICE_BYTES_MAX = 200, HASH_ARENA_BYTES = 1024 };
+enum { DEVICE_BYTES_MAX = 200, HASH_ARENA_BYTES = 1024, BUSY_RETRY_S = 1 };
 
 struct str bytea_text(struct arena *a, struct str bytes)
 {
@@ -117,7 +117,10 @@ static void hash_drop(void *work)
 enum err hash_begin(struct request *r, struct password_work *w, struct str password, unsigned most)
 {
 	struct identity *context = request_context(r);
-	if (context->hashing >= most) return ERR_BUSY;
+	if (context->hashing >= most) {
+		request_retry_after(r, BUSY_RETRY_S);
+		return ERR_BUSY;
+	}
 	context->hashing++;
 	*w = (struct password_work){ .owner = context, .counted = true, .password = password, .result = ERR_ABORTED };
 	arena_init(&w->arena, HASH_ARENA_BYTES, 8 * HASH_ARENA_BYTES);

@@ -1,6 +1,6 @@
 // Stand-in for the WeChat open API: login codes, access tokens, phone numbers. Answers are HTTP 200 whatever happened; errcode decides.
 //   node wechat.mjs --keys DIR/standins.json --listen 127.0.0.1:9443 --control 127.0.0.1:9080 [--plain 1]
-// For development any code `demo-<name>` (login) and `phone-<11 digits>` works again and again; WeChat's codes work once.
+// For development any code `demo-<name>` (login) and `phone-<11 digits>` (`-<country code>`) works again and again; WeChat's codes work once.
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -105,14 +105,14 @@ export class WechatApi {
 		const fault = this.#tokenFault(query.get('access_token'));
 		if (fault) return refuse(fault);
 		if (!body || typeof body.code !== 'string') return refuse(body ? 40029 : 47001);
-		const demo = /^phone-(\d{11})$/.exec(body.code);
-		const spent = demo ? { known: { phone: demo[1] } } : this.#spend(body.code, 'phone');
+		const demo = /^phone-(\d{11})(?:-(\S{1,4}))?$/.exec(body.code);
+		const spent = demo ? { known: { phone: demo[1], country: demo[2] } } : this.#spend(body.code, 'phone');
 		if (spent.error) return refuse(40029);
-		const { phone } = spent.known;
+		const { phone, country = '86' } = spent.known;
 		return {
 			errcode: 0,
 			errmsg: 'ok',
-			phone_info: { phoneNumber: phone, purePhoneNumber: phone, countryCode: '86', watermark: { timestamp: Math.floor(Date.now() / 1000), appid: this.appid } },
+			phone_info: { phoneNumber: phone, purePhoneNumber: phone, countryCode: country, watermark: { timestamp: Math.floor(Date.now() / 1000), appid: this.appid } },
 		};
 	}
 

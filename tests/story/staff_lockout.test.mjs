@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { createHmac, randomBytes } from 'node:crypto';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
+import { Coverage } from '../support/coverage.mjs';
 import { Platform } from '../support/platform.mjs';
 import { Principals } from '../support/principals.mjs';
 
@@ -116,7 +117,7 @@ for (const [where, stranger, owner] of [['the same network', '127.50.0.1', '127.
 		assert.equal((await signIn(owner, username, { device_token: entered.json.device_token })).status, 200);
 
 		const step = stepNow();
-		assert.equal((await platform.client.post(`/v1/staff/${id}/totp/confirm`, { code: totp(secret, step - 1) }, headers)).status, 200);
+		assert.equal((await platform.client.post(`/v1/staff/${id}/totp/confirm`, { code: totp(secret, step - 1), current_password: PASSWORD }, headers)).status, 200);
 		assert.ok(await isShut(owner, username, { totp: totp(secret, step) }), 'one code proves nothing');
 		assert.ok(await isShut(owner, username, { totp: totp(secret, step), totp_before: '000000' }));
 		assert.ok(!await isShut(owner, username, { totp: totp(secret, step), totp_before: totp(secret, step - 1) }), 'two open a queue, not the account');
@@ -180,4 +181,19 @@ test('device tokens and entry codes lie as digests', async () => {
 	assert.equal(found, '0');
 	const [[events]] = await platform.sql(`select string_agg(event, ' ' order by event) from identity.auth_event where subject = '${id}' and event in ('DEVICE_ADDED', 'ENTRY_CODE_MADE')`);
 	assert.equal(events, 'DEVICE_ADDED ENTRY_CODE_MADE');
+});
+
+test('a flood from elsewhere takes the hashing of its own queue, not that of an office', async () => {
+	const { username } = await newStaff();
+	assert.equal((await signIn(HOME, username)).status, 200); // HOME is an office from here on
+	for (let round = 0; round < 3; round++) {
+		const flood = Array.from({ length: 40 }, (_, i) => signIn(`127.${20 + round}.${i}.9`, `nobody${round}x${i}`));
+		await new Promise((done) => { setTimeout(done, 30); });
+		const owner = await signIn(HOME, username);
+		const turned = (await Promise.all(flood)).filter((a) => a.status === 503);
+		assert.ok(turned.length > 0, 'the flood filled its queue');
+		assert.ok(turned.every((a) => a.headers['retry-after'] === '1'));
+		new Coverage().record('auth_staff', 503);
+		assert.equal(owner.status, 200, JSON.stringify(owner.json));
+	}
 });

@@ -60,12 +60,15 @@ test('one-time codes: enrolled, needed, each used once, reset by another', async
 	assert.match(uri, new RegExp(`secret=${secret}&`));
 	await signIn(username); // unconfirmed: not needed yet
 	const step = stepNow();
-	await ask('staff_totp_confirm', { path: { id }, headers, body: { code: totp(secret, step - 1) } }, 200);
+	const taken = await ask('staff_totp_confirm', { path: { id }, headers, body: { code: totp(secret, step - 1), current_password: 'of-somebody-else' } }, 422);
+	assert.equal(taken.code, 'current-password-wrong', "whoever has but the token keeps nobody out");
+	await signIn(username);
+	await ask('staff_totp_confirm', { path: { id }, headers, body: { code: totp(secret, step - 1), current_password: PASSWORD } }, 200);
 	assert.equal((await signIn(username, 401)).code, 'totp-required');
 	assert.equal((await signIn(username, 401, { totp: totp(secret, step - 1) })).code, 'invalid-credentials', 'the code that confirmed is used up');
 	await signIn(username, 200, { totp: totp(secret, step) });
 	assert.equal((await signIn(username, 401, { totp: totp(secret, step) })).code, 'invalid-credentials', 'a code counts once');
-	await ask('staff_totp_confirm', { path: { id }, headers, body: { code: '000000' } }, 409);
+	await ask('staff_totp_confirm', { path: { id }, headers, body: { code: '000000', current_password: PASSWORD } }, 409);
 	await ask('staff_totp_confirm', { path: { id }, headers, raw: JSON.stringify({ code: '0'.repeat(70000) }) }, 413);
 	await ask('staff_totp_reset', { as: 'staff:admin', path: { id } }, 204);
 	await signIn(username);
@@ -78,7 +81,7 @@ test('parallel codes: one of twenty equal logins gets in', async () => {
 	const headers = bearer(await signIn(username));
 	const { secret } = await ask('staff_totp_enrol', { path: { id }, headers }, 200);
 	const step = stepNow();
-	await ask('staff_totp_confirm', { path: { id }, headers, body: { code: totp(secret, step - 1) } }, 200);
+	await ask('staff_totp_confirm', { path: { id }, headers, body: { code: totp(secret, step - 1), current_password: PASSWORD } }, 200);
 	const answers = await Promise.all(Array.from({ length: 20 }, () => platform.client.post('/v1/auth/staff', { username, password: PASSWORD, totp: totp(secret, step) })));
 	assert.equal(answers.filter((a) => a.status === 200).length, 1);
 });
