@@ -36,6 +36,7 @@ language plpgsql security definer set search_path from current as $$
 declare
 	v_id uuid := current_subject();
 begin
+	perform from citizen_account where citizen_id = v_id order by provider, appid, openid_index for update; -- a login takes them before the person, too
 	perform from citizen where id = v_id and current_kind() = 'citizen' and state = 'ACTIVE' for update;
 	if not found then
 		return 'user-blocked';
