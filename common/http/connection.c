@@ -81,7 +81,8 @@ static void dispatch(struct connection *c)
 	if (c->server->config.any_order) e->call = http_get(e->x.fields, STR(CALL_FIELD));
 	e->dispatched = e->announced = true;
 	count_body(c, 0);
-	e->body_held = e->intake.body.n;
+	/* One that came in one piece is in the arena. */
+	e->body_held = e->intake.body.n ? e->intake.body.n : e->x.body.n;
 	c->server->body_bytes += e->body_held;
 	list_push(&c->owed, &e->link);
 	c->in_flight++;

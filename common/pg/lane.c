@@ -54,8 +54,9 @@ void lane_submit(struct lane *l, struct pg_group *g)
 	pool_tick_fast(l->pool);
 }
 
-static bool send_group(struct lane *l, const struct pg_group *g)
+static bool send_group(struct lane *l, struct pg_group *g)
 {
+	if (g->apart) session_limit_apart(g, l->pool);
 	for (unsigned i = 0; i < g->call_count; i++) {
 		const struct group_call *c = &g->calls[i];
 		const char *const *values = (const char *const *)c->values;
@@ -225,7 +226,7 @@ static void expire(struct lane *l, int64_t now)
 		struct list *groups = &CONTAINER_OF(b, struct bundle, link)->groups;
 		for (struct list *item = groups->next; item != groups; item = item->next) {
 			struct pg_group *g = CONTAINER_OF(item, struct pg_group, link);
-			if (g->deadline_ms <= now && g->done) expire_sent(l->pool, g);
+			if (g->deadline_ms <= now && g->done && !g->apart) expire_sent(l->pool, g);
 		}
 	}
 }

@@ -318,6 +318,7 @@ enum err pg_send(struct pg_pool *p, enum pg_group_kind kind, const struct pg_cal
 struct pg_stats pg_pool_stats(const struct pg_pool *p)
 {
 	struct pg_stats s = p->stats;
+	s.queued = p->session_waiting_count;
 	for (unsigned role = 0; role < LANE_ROLES; role++)
 		for (struct list *i = p->lanes[role].next; i != &p->lanes[role]; i = i->next) {
 			const struct lane *l = lane_of(i);

@@ -112,7 +112,7 @@ void pg_session_end(struct pg_session *s, bool commit, pg_done *done, void *arg)
 
 struct pg_stats {
 	unsigned lanes, connected;
-	unsigned queued, in_flight;
+	unsigned queued /* and sessions that wait for their lane */, in_flight;
 	uint64_t groups, retries, reconnects, syncs;
 };
 struct pg_stats pg_pool_stats(const struct pg_pool *p);

@@ -52,6 +52,8 @@ void sessions_deliver(struct pg_pool *p);
 void sessions_tick(struct pg_pool *p, int64_t now_ms);
 void sessions_fail_all(struct pg_pool *p);
 void sessions_free_all(struct pg_pool *p);
+/** Who asked waits until the group's deadline: what is not done by then must not be done behind his back. Before each try. */
+void session_limit_apart(struct pg_group *g, const struct pg_pool *p);
 void session_group_finished(struct pg_group *g);
 void session_lost(struct pg_session *s);
 void session_delivered(struct pg_session *s, bool ended);

@@ -147,10 +147,9 @@ enum err pg_session_send(struct pg_session *s, const struct pg_call *calls, unsi
 	return ERR_NONE;
 }
 
-/* Who asked waits no longer than that: what is not done by then must not be done behind his back. */
-static void limit_apart(struct pg_group *g, const struct pg_pool *p, int64_t until_ms)
+void session_limit_apart(struct pg_group *g, const struct pg_pool *p)
 {
-	int64_t left_ms = until_ms - loop_now_ms(p->loop);
+	int64_t left_ms = g->deadline_ms - loop_now_ms(p->loop);
 	if (left_ms > p->config.exclusive_timeout_ms) left_ms = p->config.exclusive_timeout_ms;
 	if (left_ms < 1) left_ms = 1; /* 0 would be no limit */
 	snprintf(g->limit, sizeof g->limit, "select set_config('statement_timeout', '%lld', true)", (long long)left_ms);
@@ -171,7 +170,6 @@ static void submit_apart(void *arg, enum err status, struct pg_session *s)
 		finish_at_once(s, g, ERR_UNAVAILABLE);
 		return;
 	}
-	limit_apart(g, s->pool, s->deadline_ms);
 	g->session = s;
 	s->sent++;
 	s->pool->stats.groups++;
@@ -182,10 +180,10 @@ enum err pg_send_apart(
     struct pg_pool *p, const struct pg_call *calls, unsigned count, int64_t deadline_ms, pg_done *done, void *arg)
 {
 	struct pg_group *g;
-	TRY(group_new(calls, count, "", &g)); /* the first is limit_apart's */
+	TRY(group_new(calls, count, "", &g)); /* the first is session_limit_apart's */
 	g->kind = PG_WRITE;
 	g->solo = g->apart = g->ends_session = true;
-	g->deadline_ms = INT64_MAX; /* the statement_timeout is its limit */
+	g->deadline_ms = deadline_ms;
 	g->done = done;
 	g->arg = arg;
 	enum err e = pg_session_open(p, deadline_ms, submit_apart, g);

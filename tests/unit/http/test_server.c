@@ -454,6 +454,41 @@ static void test_pipeline_is_bounded_and_goes_on(void **state)
 	stop();
 }
 
+/* Bodies that wait for their answer are in the budget, those too that came in one piece with their heads. */
+static void test_bodies_under_way_are_bounded(void **state)
+{
+	static char text[4000];
+	struct peer p;
+	struct buf one;
+	(void)state;
+	start_with((struct http_server_config){ .bodies_total_max = 10000 });
+	buf_init(&one, 1 << 16);
+	BUF_LIT(&one, "POST /later HTTP/1.1\r\n" H "Content-Length: 4000\r\n\r\n");
+	memset(text, 'x', sizeof text);
+	buf_str(&one, str_span(text, sizeof text));
+	peer_open(&p, loop, str_of(address));
+	for (int i = 0; i < 5; i++) {
+		peer_send(&p, buf_view(&one));
+		for (int turns = 0; turns < 10; turns++) {
+			bool here = true;
+			run_until(loop, &here);
+		}
+	}
+	assert_int_equal(asked, 3);
+	stream_end(p.stream);
+	for (unsigned i = 0; i < 3; i++) answer(later[i]);
+	while (asked < 5) {
+		bool here = true;
+		run_until(loop, &here);
+	}
+	for (unsigned i = 3; i < 5; i++) answer(later[i]);
+	run_until(loop, &p.closed);
+	assert_string_equal(peer_statuses(&p), "200 200 200 200 200 ");
+	peer_free(&p);
+	buf_free(&one);
+	stop();
+}
+
 static void test_client_that_vanishes_drops_its_answers(void **state)
 {
 	struct peer p;
@@ -606,6 +641,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_answers_keep_the_order_of_requests),
 		cmocka_unit_test(test_pipeline_is_bounded_and_goes_on),
+		cmocka_unit_test(test_bodies_under_way_are_bounded),
 		cmocka_unit_test(test_client_that_vanishes_drops_its_answers),
 		cmocka_unit_test(test_continue_comes_before_the_body),
 		cmocka_unit_test(test_slow_clients_are_cut),

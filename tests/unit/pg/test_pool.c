@@ -488,6 +488,14 @@ static void apart(void **state)
 	pg_sync_wait(&sync_);
 	assert_int_equal(a[0].err, ERR_NONE);
 	assert_string_equal(a[0].text, "at last");
+	pg_fixture_sql("alter sequence tries restart;"
+		       "create or replace function serial_once() returns text language plpgsql as $$ begin"
+		       " perform pg_sleep(0.4);"
+		       " if nextval('tries') % 3 <> 0 then raise exception using errcode = '40001'; end if;"
+		       " return 'too late'; end $$");
+	send_apart(&a[0], "turn", ""); /* 1.2 s in all: each try has what the one before it left */
+	pg_sync_wait(&sync_);
+	assert_int_equal(a[0].err, ERR_TIMEOUT);
 	struct pg_session *held = open_session(), *other = open_session();
 	session_insert(held, "130", &a[0]); /* the row's key is taken until the end */
 	session_end(other, false, &a[1]);
@@ -503,7 +511,9 @@ static void apart(void **state)
 	assert_int_equal(a[1].err, ERR_NONE);
 	held = open_session(), other = open_session();
 	send_apart(&a[0], "insert", "131");
+	assert_int_equal(pg_pool_stats(sync_.pool).queued, 1); /* what waits for a lane shows in the metrics */
 	pg_sync_sleep(&sync_, 1300);
+	assert_int_equal(pg_pool_stats(sync_.pool).queued, 0);
 	assert_int_equal(a[0].err, ERR_TIMEOUT); /* no lane came in time */
 	session_end(held, false, &a[1]);
 	session_end(other, false, &a[1]);
@@ -535,8 +545,8 @@ static void apart_of_the_gone(void **state)
 	assert_int_equal(
 	    pg_send_apart(mine.pool, &call, 1, loop_now_ms(mine.loop) + 60000, pg_sync_done, &b), ERR_NONE);
 	mine.pending++;
-	pg_sync_sleep(&mine, 500);
 	const char *waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
+	for (unsigned i = 0; i < 50 && strcmp(pg_fixture_value(waiting), "1") != 0; i++) pg_sync_sleep(&mine, 100);
 	assert_string_equal(pg_fixture_value(waiting), "1");
 	pg_sync_stop(&mine);
 	assert_int_equal(b.err, ERR_UNAVAILABLE);
