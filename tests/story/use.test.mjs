@@ -113,11 +113,15 @@ test('a large disbursement wants two approvals by others, and a decision where t
 test('the gifts that pay are those of the published rule, worked out from public pages', async () => {
 	const uses = await expected(paid.amount_fen);
 	const other = await platform.hold('yg_donations_owner', `select from account where name = 'fund:${campaign.id}' for update`);
-	const payment = pay(paid);
-	const waits = async () => Number((await platform.sql("select count(*) from pg_stat_activity where usename = 'yg_donations' and wait_event_type = 'Lock' and now() - query_start > interval '1.5 seconds'"))[0][0]) > 0;
+	const headers = { ...await people.headers('staff:finance'), 'idempotency-key': randomUUID() };
+	const payments = [1, 2].map(() => platform.client.post(`/v1/disbursements/${paid.id}/payments`, { bank_reference: 'ICBC-77' }, headers));
+	const waits = async () => Number((await platform.sql("select count(*) from pg_stat_activity where usename = 'yg_donations' and wait_event_type = 'Lock' and now() - query_start > interval '1.5 seconds'"))[0][0]) === 2;
 	await eventually(waits);
 	await other.release();
-	must(await payment, 200, 'on a connection of its own it waits for who is at the fund, longer than others may');
+	const answers = await Promise.all(payments);
+	for (const answer of answers) must(answer, 200, 'on a connection of its own it waits for who is at the fund, longer than others may');
+	assert.equal(answers[0].text, answers[1].text);
+	assert.equal(answers.filter((answer) => answer.headers['idempotency-replayed'] === 'true').length, 1, 'told twice meanwhile, done once');
 	const named = (await all(`/v1/public/disbursements/${paid.number}/gifts`)).map((use) => [use.public_code, use.amount_fen]);
 	assert.deepEqual(named, uses);
 	assert.equal(named.reduce((sum, [, fen]) => sum + fen, 0), paid.amount_fen);
