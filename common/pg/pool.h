@@ -97,7 +97,7 @@ MUST_USE enum err pg_send(struct pg_pool *p, enum pg_group_kind kind, const stru
 MUST_USE enum err pg_send_apart(
     struct pg_pool *p, const struct pg_call *calls, unsigned count, int64_t deadline_ms, pg_done *done, void *arg);
 
-/** Exclusive lane: a connection of one's own for BEGIN … decide in C … COMMIT, and for exports. */
+/** Exclusive lane: a connection of one's own for BEGIN … decide in C … COMMIT. */
 struct pg_session;
 typedef void pg_session_ready(void *arg, enum err status, struct pg_session *s);
 MUST_USE enum err pg_session_open(struct pg_pool *p, int64_t deadline_ms, pg_session_ready *ready, void *arg);

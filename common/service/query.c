@@ -5,7 +5,7 @@
 #include "common/http/problem.h"
 #include "common/pg/binary_form.h"
 
-enum { GROUP_CALLS_MAX = 8 };
+enum { GROUP_CALLS_MAX = 8, APART_MS = 60000 };
 
 static enum next plain_execute(struct request *r);
 static enum next plain_unreached(struct request *r);
@@ -219,7 +219,7 @@ static enum next no_such(struct request *r, const char *what, const char *name)
 	return request_fail(r, ERR_INTERNAL, NULL);
 }
 
-static enum next start_queries(struct request *r, const char *const *names, unsigned count, bool tolerant)
+static enum next start_queries(struct request *r, const char *const *names, unsigned count, bool tolerant, bool apart)
 {
 	struct pg_call calls[GROUP_CALLS_MAX];
 	struct pg_value *values;
@@ -239,108 +239,35 @@ static enum next start_queries(struct request *r, const char *const *names, unsi
 		r->rows[i].plan = plan;
 		e = bind_values(r, plan, &values);
 		if (e != ERR_NONE) return request_fail(r, e, NULL);
-		if (plan->batch && count == 1 &&
+		if (plan->batch && count == 1 && !apart &&
 		    n == 0) /* with row security it goes alone: who asks is the transaction's */
 			return sent(r, pg_batch_add(plan->batch, values, r->deadline_ms, flow_batch_done, r));
 		calls[n++] = (struct pg_call){ plan->statement, values };
 		if (plan->statement->tx == TX_WRITE) kind = PG_WRITE;
 	}
-	return sent(r, pg_send(r->service->pool, kind, calls, n, r->deadline_ms, flow_done, r));
+	struct pg_pool *pool = r->service->pool;
+	if (!apart) return sent(r, pg_send(pool, kind, calls, n, r->deadline_ms, flow_done, r));
+	return sent(r, pg_send_apart(pool, calls, n, loop_now_ms(r->service->loop) + APART_MS, flow_done, r));
 }
 
 enum next request_query(struct request *r, const char *statement)
 {
-	return start_queries(r, &statement, 1, false);
+	return start_queries(r, &statement, 1, false, false);
 }
 
 enum next request_try_query(struct request *r, const char *statement)
 {
-	return start_queries(r, &statement, 1, true);
+	return start_queries(r, &statement, 1, true, false);
 }
 
 enum next request_query_all(struct request *r, const char *const *statements, unsigned count)
 {
-	return start_queries(r, statements, count, false);
-}
-
-/* A statement on a connection of its own: begin, the statement, commit. What it made stale is purged when the commit held. */
-struct apart {
-	struct request *r;
-	struct pg_session *session;
-	bool failed;
-	struct str stale;
-};
-
-static void apart_ended(void *arg, const struct pg_outcome *o)
-{
-	struct apart *a = arg;
-	struct request *r = a->r;
-	if (!a->failed && o->err != ERR_NONE) {
-		r->outcome = o->err;
-		answer_outcome(r, o);
-		a->failed = true;
-	}
-	if (!a->failed && a->stale.n) service_purge(r->service, a->stale);
-	go_on(r, a->failed);
-}
-
-static void apart_done(void *arg, const struct pg_outcome *o)
-{
-	struct apart *a = arg;
-	struct request *r = a->r;
-	const struct plan *plan = r->rows[0].plan;
-	r->outcome = o->err;
-	r->constraint = arena_str(r->arena, o->constraint);
-	a->failed = o->err != ERR_NONE;
-	if (a->failed) {
-		answer_outcome(r, o);
-	} else {
-		const struct pg_result *result = o->results[o->result_count - 1];
-		if (!copy_rows(r, &r->rows[0], plan, result, 0, pg_rows(result)))
-			a->failed = true, request_fail(r, ERR_MEMORY, NULL);
-		else
-			a->failed = refused_by_row(r, plan, result, 0, pg_rows(result));
-		if (!a->failed && plan->steering.purge >= 0 && pg_rows(result))
-			a->stale = arena_str(r->arena, pg_get(result, 0, (unsigned)plan->steering.purge));
-	}
-	pg_session_end(a->session, !a->failed, apart_ended, a);
-}
-
-static void apart_ready(void *arg, enum err status, struct pg_session *s)
-{
-	struct apart *a = arg;
-	struct request *r = a->r;
-	struct pg_value *values;
-	struct pg_call call;
-	a->session = s;
-	if (status == ERR_NONE) status = bind_values(r, r->rows[0].plan, &values);
-	if (status == ERR_NONE) {
-		call = (struct pg_call){ r->rows[0].plan->statement, values };
-		status = pg_session_send(s, &call, 1, apart_done, a);
-	}
-	if (status == ERR_NONE) return;
-	a->failed = true;
-	r->outcome = status;
-	request_fail(r, status, NULL);
-	if (s)
-		pg_session_end(s, false, apart_ended, a);
-	else
-		go_on(r, true);
+	return start_queries(r, statements, count, false, false);
 }
 
 enum next request_query_apart(struct request *r, const char *statement)
 {
-	const struct plan *plan = link_plan(r->link, str_of(statement));
-	struct apart *a = ARENA_NEW(r->arena, struct apart);
-	if (r->broken) return request_fail(r, ERR_INTERNAL, NULL);
-	if (!plan) return no_such(r, "statement", statement);
-	r->tolerant = false;
-	r->rows = arena_array(r->arena, 1, sizeof *r->rows);
-	r->rows_count = 1;
-	if (!r->rows || !a) return request_fail(r, ERR_MEMORY, NULL);
-	*a = (struct apart){ .r = r };
-	r->rows[0].plan = plan;
-	return sent(r, pg_session_open(r->service->pool, r->deadline_ms, apart_ready, a));
+	return start_queries(r, &statement, 1, false, true);
 }
 
 enum err request_outcome(const struct request *r)

@@ -99,7 +99,7 @@ enum next request_query(struct request *r, const char *statement);
 enum next request_query_all(struct request *r, const char *const *statements, unsigned count);
 /**
  * In a job, for one statement that takes seconds: as request_query, on a connection of its own, so that nobody waits behind it, with a
- * minute's time.
+ * minute's time, the wait for the connection included.
  */
 enum next request_query_apart(struct request *r, const char *statement);
 /** As request_query, but a database refusal does not fail the request: the next step asks request_outcome. */
