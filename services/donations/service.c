@@ -237,6 +237,12 @@ static enum next give_up_receipts(struct request *r)
 }
 static const struct step receipts_give_up[] = { { "give up", give_up_receipts } };
 
+static enum next forget_accounts(struct request *r)
+{
+	return request_query(r, "accounts_forget");
+}
+static const struct step accounts_forget[] = { { "forget", forget_accounts } };
+
 #define FLOW(name, state_bytes)                                                                                        \
 	{                                                                                                              \
 #name, name, ARRAY_LEN(name), state_bytes                                                              \
@@ -271,6 +277,7 @@ static const struct flow flows[] = {
 	FLOW(plan_orders_make, 0),
 	FLOW(pages_close, 0),
 	FLOW(receipts_give_up, 0),
+	FLOW(accounts_forget, 0),
 };
 
 const struct flow order_ask = { "order_ask", order_ask_steps, ARRAY_LEN(order_ask_steps), sizeof(struct follow_state) };
@@ -295,6 +302,7 @@ static const struct job jobs[] = {
 	{ "plan_orders_make", 2000 },
 	{ "pages_close", 60000 },
 	{ "receipts_give_up", 3600 * 1000 },
+	{ "accounts_forget", 250 },
 };
 
 static const char *const consumes[] = { "transparency", "identity" };

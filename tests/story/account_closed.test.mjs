@@ -96,3 +96,46 @@ test('closing while signing in elsewhere ends in one closed account and one new 
 		if (end.status === 200 && end.json.id === id) await eventually(async () => (await platform.client.get('/v1/me', bearer(again))).status === 401, 5000);
 	}
 });
+
+test('what he does before the gateways have heard of the end goes too, and his account is nobody\'s', async () => {
+	const [campaign] = must(await platform.client.get('/v1/campaigns?state=OPEN&limit=1')).items;
+	const kept = { gifts: [], pages: [] };
+	for (let round = 0; round < 8 && !(kept.gifts.length && kept.pages.length); round++) {
+		const mine = await login(`hasty-${round}`);
+		const { id } = await me(mine);
+		const as = () => ({ ...bearer(mine), 'idempotency-key': randomUUID() });
+		const gift = () => platform.client.post('/v1/gifts', { campaign_id: campaign.id, amount_fen: 8800, channel: 'BANK_TRANSFER', disclosure: 'NAMED', real_name: '林将去', message: '将去之言' }, as());
+		const page = () => platform.client.post('/v1/me/pages', { campaign_id: campaign.id, organizer: '将去之人', title: '将去之人的生日', story: '将去之人的故事', goal_fen: 100000, ends_on: campaign.ends_on }, as());
+		must(await platform.client.request('DELETE', '/v1/me', { headers: bearer(mine) }), 204);
+		await eventually(async () => (await one(`select count(*) from donations.account_closed where subject = '${id}' and next_at > now()`)) === '1', 5000, 1);
+		const [given, opened, renamed, again] = await Promise.all([gift(), page(),
+			platform.client.request('PATCH', '/v1/me', { body: JSON.stringify({ language: 'en' }), headers: { ...bearer(mine), 'content-type': 'application/merge-patch+json' } }),
+			platform.client.request('DELETE', '/v1/me', { headers: bearer(mine) })]);
+		assert.deepEqual([renamed.status, again.status], [401, 401], renamed.text + again.text);
+		if (given.status === 201) kept.gifts.push(id);
+		if (opened.status === 201) kept.pages.push(id);
+	}
+	assert.ok(kept.gifts.length && kept.pages.length, 'some were in time, or this shows nothing');
+	await eventually(async () => await one(`select (select count(*) from donations.gift g where g::text like '%将去%' or exists (select from donations.person_key k where k.key_id = g.key_id and g.donor in ('${kept.gifts.join("','")}')))
+		+ (select count(*) from donations.page p where p::text like '%将去%')`) === '0', 20000);
+
+	await eventually(async () => await one("select count(*) from donations.idempotency where answer::text like '%将去之人%'") === '0', 20000);
+
+	const staff = await people.headers('staff:campaigns');
+	const party = must(await platform.client.post('/v1/parties', { kind: 'PERSON', name: '王不相干', phone: '13800138778' }, { ...staff, 'idempotency-key': randomUUID() }), 201);
+	const [gone] = (await platform.sql("select g.donor from donations.gift g join donations.account_closed a on a.subject = g.donor where g.paid_at is not null limit 1"))[0];
+	assert.equal((await platform.client.post(`/v1/parties/${party.id}/links`, { subject: gone }, { ...staff, 'idempotency-key': randomUUID() })).status, 404);
+});
+
+test('somebody who gave tens of thousands of times holds nobody up, and is forgotten all the same', async () => {
+	const id = '00000000-0000-7000-8000-00000000c105';
+	await platform.sql(`set search_path = donations; insert into gift (id, public_code, campaign_id, donor, amount_fen, channel, disclosure, shown_name, message)
+		select uuid7_new(), public_code_new(), (select id from campaign where fund_code is null limit 1), '${id}', 700, 'WECHAT_JSAPI', 'ALIAS', '将去之人', '将去之言' from generate_series(1, 30000)`);
+	await platform.sql(`set plan_cache_mode = force_generic_plan; set statement_timeout = '5s'; -- as the consumer has it
+		insert into donations.inbox (stream, position, id, type, subject, payload, occurred_at) values ('identity', 9000000000, gen_random_uuid(), 'citizen.closed', '${id}', '{}', now())`);
+	await eventually(async () => (await one(`select count(*) from donations.gift g where g.donor = '${id}' and g::text like '%将去%'`)) === '0', 60000, 250);
+});
+
+test('nobody is forgotten by what the login role says', async () => {
+	await assert.rejects(platform.session('yg_identity', `insert into outbox (type, subject, payload) values ('citizen.closed', '${randomUUID()}', '{}')`), (error) => /permission denied/.test(error.stderr));
+});

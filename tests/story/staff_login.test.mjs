@@ -84,6 +84,7 @@ test('parallel codes: one of twenty equal logins gets in', async () => {
 	await ask('staff_totp_confirm', { path: { id }, headers, body: { code: totp(secret, step - 1), current_password: PASSWORD } }, 200);
 	const answers = await Promise.all(Array.from({ length: 20 }, () => platform.client.post('/v1/auth/staff', { username, password: PASSWORD, totp: totp(secret, step) })));
 	assert.equal(answers.filter((a) => a.status === 200).length, 1);
+	assert.deepEqual(await platform.sql(`select detail from identity.auth_event where subject = '${id}' and event = 'LOGIN_REFUSED' and detail = 'changed meanwhile'`), [], 'the log says what it was');
 });
 
 test('parallel guesses: five reach the password, the rest have to wait', async () => {

@@ -34,50 +34,32 @@ language sql stable security definer set search_path = identity, pg_temp as $$
 	limit 200
 $$;
 
--- The last word: uses the time step up, takes the attempt's charge back, remembers network and device, opens the session. False: the
--- code was used before, or the account was disabled, its password changed or a grant revoked in between.
-drop function staff_sign_in(uuid, bigint, uuid, text, bytea, text, text, text, bytea, bytea, text, text, text, text, text);
+-- What was the last word until now (0007) is so for an account that is still as it was found.
+alter function staff_sign_in(uuid, bigint, uuid, text, bytea, text, text, text, bytea, bytea, text, text, text, text, text) rename to staff_session_open;
+revoke execute on function staff_session_open from yg_identity;
+
+-- False: the code was used before, or the account was disabled, its password changed or a grant revoked in between.
 create function staff_sign_in(p_staff uuid, p_password_was bytea, p_grants_revoked bigint, p_totp_step bigint, p_session uuid,
 	p_organization text, p_sha256 bytea, p_network_shown text, p_client_device text, p_lane text, p_device bytea, p_new_device bytea,
 	p_proof text, p_pair text, p_wide text, p_user text, p_network text, out o_opened boolean, out o_device_added boolean)
 language plpgsql security definer set search_path = identity, pg_temp as $$
+declare
+	v_same boolean;
 begin
-	update staff set totp_last_step = coalesce(p_totp_step, totp_last_step)
-	where id = p_staff and state = 'ACTIVE' and password_sealed = p_password_was
-		and (p_totp_step is null and totp_state <> 'CONFIRMED' or p_totp_step > totp_last_step);
-	o_opened := found;
-	if o_opened then -- a statement of its own: it sees what was committed while the one before waited
-		select count(*) = p_grants_revoked into o_opened from staff_grant where staff_id = p_staff and revoked_at is not null;
+	perform from staff where id = p_staff and password_sealed = p_password_was for no key update;
+	v_same := found;
+	if v_same then -- a statement of its own: it sees what was committed while the one before waited
+		select count(*) = p_grants_revoked into v_same from staff_grant where staff_id = p_staff and revoked_at is not null;
 	end if;
-	o_device_added := false;
+	if v_same then
+		select * into o_opened, o_device_added from staff_session_open(p_staff, p_totp_step, p_session, p_organization, p_sha256, p_network_shown,
+			p_client_device, p_lane, p_device, p_new_device, p_proof, p_pair, p_wide, p_user, p_network);
+	end if;
 	if o_opened is not true then
-		perform event_add('LOGIN_REFUSED', 'staff', p_staff, null, null, p_network_shown, 'changed meanwhile');
+		perform event_add('LOGIN_REFUSED', 'staff', p_staff, null, null, p_network_shown, case when v_same then 'totp or state' else 'changed meanwhile' end);
 		o_opened := false;
-		return;
+		o_device_added := false;
 	end if;
-	delete from throttle where bucket = login_bucket(p_lane, p_device, p_proof, p_pair);
-	if p_lane = 'ELSEWHERE' then -- one's own success takes back one's own charge, never a stranger's
-		delete from throttle where bucket = p_wide;
-		update throttle set failures = greatest(failures - 1, 0), blocked_until = null where bucket = p_user;
-		update throttle set failures = greatest(failures - 1, 0), blocked_until = null where bucket = p_network;
-	end if;
-	-- five networks a person: nobody makes the whole internet an office
-	insert into known_network (staff_id, network) values (p_staff, p_network)
-	on conflict (staff_id, network) do update set last_ok_at = now();
-	delete from known_network where staff_id = p_staff and network in
-		(select network from known_network where staff_id = p_staff order by last_ok_at desc, network offset 5);
-	update known_device set last_ok_at = now(), expires_at = now() + interval '180 days'
-	where sha256 = p_device and staff_id = p_staff and kind = 'DEVICE' and expires_at > now();
-	if not found then
-		delete from known_device where sha256 = p_device and staff_id = p_staff; -- an entry code is used up
-		insert into known_device (sha256, staff_id, kind, last_ok_at, expires_at)
-		values (p_new_device, p_staff, 'DEVICE', now(), now() + interval '180 days');
-		delete from known_device where sha256 in
-			(select sha256 from known_device where staff_id = p_staff and kind = 'DEVICE' order by last_ok_at desc offset 20);
-		perform event_add('DEVICE_ADDED', 'staff', p_staff, p_session, null, p_network_shown, null);
-		o_device_added := true;
-	end if;
-	perform session_open(p_session, 'staff', p_staff, 'staff-console', p_organization, p_sha256, p_network_shown, p_client_device);
 end $$;
 
 create function staff_grant_revoking() returns trigger
@@ -92,15 +74,17 @@ create trigger staff_grant_revoking before update of revoked_at on staff_grant f
 -- ── somebody is left ──
 -- Two administrators who disable each other at the same moment, and one who gives his own role up, left nobody who could undo it. The
 -- lock makes the second wait; the question that follows sees what the first did.
+create function grant_is_topmost(g staff_grant) returns boolean
+language sql stable security definer set search_path = identity, pg_temp as $$
+	select exists (select from organization o join role_scope r on r.role = g.role and r.scope = 'staff:manage'
+		where o.path = g.organization and o.parent is null)
+$$;
 create function administrator_must_be_left() returns void
 language plpgsql security definer set search_path = identity, pg_temp as $$
 begin
 	perform pg_advisory_xact_lock(hashtextextended('identity.administrator', 0));
-	if not exists (select from staff s
-		join staff_grant g on g.staff_id = s.id and g.revoked_at is null
-		join organization o on o.path = g.organization and o.parent is null
-		join role_scope r on r.role = g.role and r.scope = 'staff:manage'
-		where s.state = 'ACTIVE') then
+	if not exists (select from staff s join staff_grant g on g.staff_id = s.id and g.revoked_at is null
+		where s.state = 'ACTIVE' and grant_is_topmost(g)) then
 		perform refuse('staff_last_administrator', 'somebody who may give roles at the topmost unit must be left');
 	end if;
 end $$;
@@ -108,10 +92,7 @@ end $$;
 create function staff_administrator_left() returns trigger
 language plpgsql security definer set search_path = identity, pg_temp as $$
 begin
-	if exists (select from staff_grant g
-		join organization o on o.path = g.organization and o.parent is null
-		join role_scope r on r.role = g.role and r.scope = 'staff:manage'
-		where g.staff_id = new.id and g.revoked_at is null) then
+	if exists (select from staff_grant g where g.staff_id = new.id and g.revoked_at is null and grant_is_topmost(g)) then
 		perform administrator_must_be_left();
 	end if;
 	return null;
@@ -122,8 +103,7 @@ create trigger staff_administrator_left after update of state on staff for each 
 create function staff_grant_administrator_left() returns trigger
 language plpgsql security definer set search_path = identity, pg_temp as $$
 begin
-	if exists (select from organization o join role_scope r on r.role = new.role and r.scope = 'staff:manage'
-		where o.path = new.organization and o.parent is null) then
+	if grant_is_topmost(new) then
 		perform administrator_must_be_left();
 	end if;
 	return null;
@@ -236,6 +216,6 @@ begin
 	end if;
 end $$;
 
-revoke execute on function staff_find, staff_sign_in, staff_grant_revoking, administrator_must_be_left, staff_administrator_left,
+revoke execute on function staff_find, staff_sign_in, staff_grant_revoking, grant_is_topmost, administrator_must_be_left, staff_administrator_left,
 	staff_grant_administrator_left, revocation_stays, citizen_blocked, partner_disabled from public;
 grant execute on function staff_find, staff_sign_in to yg_identity;

@@ -39,7 +39,7 @@ begin
 	perform from citizen_account where citizen_id = v_id order by provider, appid, openid_index for update; -- a login takes them before the person, too
 	perform from citizen where id = v_id and current_kind() = 'citizen' and state = 'ACTIVE' for update;
 	if not found then
-		return 'user-blocked';
+		return case when exists (select from citizen where id = v_id and state = 'BLOCKED') then 'user-blocked' else 'unauthenticated' end;
 	end if;
 	if not exists (select from session where id = p_session and subject = v_id and revoked_at is null and created_at > now() - interval '10 minutes') then
 		return 'login-not-recent';
@@ -53,5 +53,26 @@ begin
 	insert into outbox (type, subject, payload) values ('citizen.closed', v_id, json_build_object('citizen_id', v_id));
 	return null;
 end $$;
+
+-- As before (0007); who closed his account a moment ago has none to change.
+create or replace function me_update(p_kind text, p_subject uuid, p_staff_name text, p_wrapped_key bytea, p_citizen_name_sealed bytea, p_language text)
+	returns boolean
+language plpgsql security definer set search_path from current as $$
+begin
+	if p_kind = 'citizen' then
+		update citizen set display_name_sealed = coalesce(p_citizen_name_sealed, display_name_sealed),
+			display_name = case when p_citizen_name_sealed is null then display_name end,
+			language = coalesce(p_language, language), updated_at = now()
+		where id = p_subject and state <> 'CLOSED' and (p_citizen_name_sealed is null or wrapped_key = p_wrapped_key);
+	else
+		update staff set display_name = coalesce(p_staff_name, display_name), language = coalesce(p_language, language), updated_by = p_subject
+		where id = p_subject;
+	end if;
+	return found;
+end $$;
+
+-- What others forget somebody for is told by the function above alone.
+revoke insert (type, subject, payload) on outbox from yg_identity;
+
 revoke execute on function citizen_closed_stays, citizen_account_open, citizen_close from public;
 grant execute on function citizen_close to yg_identity;
