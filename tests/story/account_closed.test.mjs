@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { checkedAnew } from '../support/checked.mjs';
 import { eventually } from '../support/eventually.mjs';
+import { must } from '../support/must.mjs';
 import { Platform } from '../support/platform.mjs';
 import { Principals } from '../support/principals.mjs';
 
@@ -16,7 +17,6 @@ before(async () => {
 });
 after(() => platform?.stop());
 
-const must = (answer, status = 200) => { assert.equal(answer.status, status, answer.text); return answer.json; };
 const login = async (name) => must(await platform.client.post('/v1/auth/wechat', { code: `demo-${name}` }));
 const bearer = (tokens) => ({ authorization: `Bearer ${tokens.access_token}` });
 const me = async (tokens) => must(await platform.client.get('/v1/me', bearer(tokens)));

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { checkedAnew } from '../support/checked.mjs';
 import { eventually } from '../support/eventually.mjs';
+import { must } from '../support/must.mjs';
 import { Platform, ROOT } from '../support/platform.mjs';
 import { Principals } from '../support/principals.mjs';
 import { downloadLog } from '../support/public_log.mjs';
@@ -20,7 +21,6 @@ let people;
 
 const get = async (as, target) => platform.client.get(target, as ? await people.headers(as) : {});
 const post = async (as, target, body) => platform.client.post(target, body, { ...await people.headers(as), 'idempotency-key': randomUUID() });
-const must = (answer, status = 200) => { assert.equal(answer.status, status, answer.text); return answer.json; };
 const found = async () => must(await post('staff:campaigns', '/v1/party-searches', { phone: PHONE })).items;
 
 before(async () => {

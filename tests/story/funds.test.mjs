@@ -9,6 +9,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { checkedAnew } from '../support/checked.mjs';
 import { eventually } from '../support/eventually.mjs';
+import { must } from '../support/must.mjs';
 import { Platform, ROOT } from '../support/platform.mjs';
 import { Principals } from '../support/principals.mjs';
 import { downloadLog } from '../support/public_log.mjs';
@@ -22,7 +23,6 @@ let people;
 
 const get = async (target, as) => platform.client.get(target, as ? await people.headers(as) : {});
 const post = async (as, target, body) => platform.client.post(target, body, { ...await people.headers(as), 'idempotency-key': randomUUID() });
-const must = (answer, status = 200) => { assert.equal(answer.status, status, answer.text); return answer.json; };
 const fundPage = async (code) => must(await get(`/v1/public/funds/${code}`));
 const story = async (gift) => must(await get(`/v1/public/gifts/${gift.public_code}`));
 const uses = async (it) => must(await get(`/v1/public/disbursements/${it.number}/gifts?limit=100`)).items.map((use) => [use.public_code, use.amount_fen]);

@@ -8,6 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { eventually } from '../support/eventually.mjs';
+import { must } from '../support/must.mjs';
 import { Platform, ROOT } from '../support/platform.mjs';
 import { Principals } from '../support/principals.mjs';
 import { downloadLog } from '../support/public_log.mjs';
@@ -20,7 +21,6 @@ let dir;
 
 const get = async (target, as) => platform.client.get(target, as ? await people.headers(as) : {});
 const post = async (as, target, body) => platform.client.post(target, body, { ...await people.headers(as), 'idempotency-key': randomUUID() });
-const must = (answer, status = 200) => { assert.equal(answer.status, status, answer.text); return answer.json; };
 const leaves = async (code) => (await platform.sql(`select convert_from(leaf, 'UTF8') from donations.outbox where leaf is not null and convert_from(leaf, 'UTF8')::json ->> 'subject' = '${code}' order by seq`)).map(([text]) => JSON.parse(text));
 
 async function received(lines, counted) {

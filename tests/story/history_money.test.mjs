@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { checkedAnew } from '../support/checked.mjs';
 import { eventually } from '../support/eventually.mjs';
+import { must } from '../support/must.mjs';
 import { Platform } from '../support/platform.mjs';
 import { Principals } from '../support/principals.mjs';
 
@@ -12,7 +13,6 @@ let people;
 let campaign;
 const get = (target) => platform.client.get(target);
 const post = async (as, target, body) => platform.client.post(target, body, { ...await people.headers(as), 'idempotency-key': randomUUID() });
-const must = (answer, status = 200) => { assert.equal(answer.status, status, answer.text); return answer.json; };
 const day = (offset) => new Date(Date.now() + 8 * 3600e3 + offset * 864e5).toISOString().slice(0, 10);
 /* As the owner, round the rules of a filed campaign. */
 const starts = (on) => platform.sql(`alter table donations.campaign disable trigger user; update donations.campaign set starts_on = '${on}' where id = '${campaign.id}'; alter table donations.campaign enable trigger user`);

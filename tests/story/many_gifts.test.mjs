@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
+import { must } from '../support/must.mjs';
 import { Platform } from '../support/platform.mjs';
 import { Principals } from '../support/principals.mjs';
 
@@ -13,7 +14,6 @@ let people;
 let fund;
 
 const post = async (as, target, body) => platform.client.post(target, body, { ...await people.headers(as), 'idempotency-key': randomUUID() });
-const must = (answer, status = 200) => { assert.equal(answer.status, status, answer.text); return answer.json; };
 const uses = async (number) => (await platform.sql(`select count(*), sum(u.amount_fen) from donations.gift_use u join donations.disbursement d on d.id = u.disbursement_id where d.number = '${number}'`))[0].map(Number);
 const agrees = async () => { for (const view of ['ledger_disagreement', 'money_disagreement', 'share_disagreement']) assert.deepEqual(await platform.sql(`select * from donations.${view}`), [], view); };
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { eventually } from '../support/eventually.mjs';
+import { must } from '../support/must.mjs';
 import { Platform } from '../support/platform.mjs';
 import { Principals } from '../support/principals.mjs';
 
@@ -21,7 +22,6 @@ before(async () => {
 });
 after(() => platform?.stop());
 
-const must = (answer, status = 200) => { assert.equal(answer.status, status, answer.text); return answer.json; };
 const get = async (target) => platform.client.get(target, await people.headers('staff:finance'));
 const post = async (as, target, body) => platform.client.post(target, body, { ...await people.headers(as), 'idempotency-key': randomUUID() });
 const behave = (mode, more = {}) => platform.control('receipts', 'POST', 'behaviour', { mode, ...more });

@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { eventually } from '../support/eventually.mjs';
+import { must } from '../support/must.mjs';
 import { Platform } from '../support/platform.mjs';
 import { Principals } from '../support/principals.mjs';
 
@@ -15,7 +16,6 @@ let campaign;
 
 const get = async (as, target) => platform.client.get(target, as ? await people.headers(as) : {});
 const post = async (as, target, body) => platform.client.post(target, body, { ...await people.headers(as), 'idempotency-key': randomUUID() });
-const must = (answer, status = 200) => { assert.equal(answer.status, status, answer.text); return answer.json; };
 const there = async () => (await platform.control('receipts', 'GET', 'receipts')).body.items;
 const asked = async (no) => (await platform.control('receipts', 'GET', 'log')).body.entries.filter((e) => e.body.includes(no)).length;
 const behave = (mode, gift, more = {}) => platform.control('receipts', 'POST', 'behaviour', { mode, out_trade_no: gift.public_code, ...more });
